@@ -1,12 +1,21 @@
-import type { Invoke, ToolPolicy } from '#core/call.ts';
+import type { Invoke, ToolCall, ToolPolicy, ToolResult } from '#core/call.ts';
+import { addChildStats, type ChildStats, NO_CHILD_STATS } from '#core/child/child-stats.ts';
+import { McpWorker } from '#core/child/mcp-worker.ts';
+import { dispatch } from '#core/dispatch.ts';
+import { BridgeError } from '#core/errors.ts';
 import type { Era, PoolSettings } from '#core/manifest.ts';
-import type { Catalog } from '#core/mcp/catalog.ts';
+import { type Catalog, createCatalog, type ToolDefinition } from '#core/mcp/catalog.ts';
+import { deadline } from '#core/policy/deadline.ts';
+import { Retry, type RetryStats } from '#core/policy/retry.ts';
+import { stack } from '#core/policy/stack.ts';
+import type { PoolEvents } from '#core/pool/events.ts';
+import { Pool } from '#core/pool/pool.ts';
 import type { PoolStats } from '#core/pool/stats.ts';
 
 /** `live` with the operator's own secrets, `sandbox` against the vendor's stand-in, `not_configured` answers 503. */
 export type BridgeMode = 'live' | 'sandbox' | 'not_configured';
 
-/** One bridge of this process, compiled from manifest, config file, environment and flags (see config.ts). */
+/** One bridge of this process, compiled from manifest, config file, environment and flags. */
 export interface BridgeSettings {
   readonly name: string;
   readonly title: string;
@@ -16,7 +25,7 @@ export interface BridgeSettings {
   readonly missing: readonly string[];
   readonly command: string;
   readonly args: readonly string[];
-  /** Exactly the child's environment beside the allow-listed base (PATH, HOME, LANG, TZ, …). */
+  /** What the child's environment has beside the allow-listed base (PATH, HOME, LANG, …). */
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
   /** Values never to appear in a log line or an answer. */
@@ -29,27 +38,27 @@ export interface BridgeSettings {
   readonly otherTools: ToolPolicy;
 }
 
-/** What the child connections of a bridge have counted since it started. */
-export interface ChildStats {
-  readonly noiseLines: number;
-  readonly oversizeLines: number;
-  readonly lateAnswers: number;
-  readonly unknownAnswers: number;
-  readonly refusedRequests: number;
-  readonly stderrBytes: number;
-  readonly stderrDroppedLines: number;
-}
-
 export interface BridgeStats {
   readonly name: string;
   readonly mode: BridgeMode;
   readonly missing: readonly string[];
-  readonly pool: PoolStats;
+  readonly pool: PoolStats | undefined;
   readonly child: ChildStats;
-  /** Calls that reached dispatch, by outcome code (`ok`, `tool_error` or an error code). */
+  /** Calls that passed validation, by outcome: `ok`, `tool_error` or an error code. */
   readonly calls: Readonly<Record<string, number>>;
-  /** Second attempts by class. */
-  readonly retries: { readonly r0: number; readonly r1: number; readonly overBudget: number };
+  readonly retries: RetryStats;
+}
+
+/** What a bridge tells; it does not log. */
+export type BridgeEvent =
+  | { [E in keyof PoolEvents]: { readonly event: E } & PoolEvents[E] & { readonly stderrTail?: string } }[keyof PoolEvents]
+  | { readonly event: 'worker:stderr'; readonly workerId: number; readonly line: string }
+  | { readonly event: 'tools:listed'; readonly tools: number; readonly rejected: readonly string[] };
+
+export interface BridgeOptions {
+  /** The process's own environment, from which the child's base is allow-listed. */
+  readonly baseEnv: Readonly<Record<string, string | undefined>>;
+  readonly on?: (event: BridgeEvent) => void;
 }
 
 /** One MCP server behind a function: what the HTTP layer, or any other edge, needs of it. */
@@ -68,10 +77,200 @@ export interface Bridge {
   /** The whole path of a call: policies, pool, child. @throws BridgeError */
   readonly invoke: Invoke;
   stats(): BridgeStats;
-  /** Starts `pool.min` workers; settles when they are ready or have failed once. */
+  /** Starts `pool.min` workers; settles when they are ready or have failed once. Never rejects. */
   start(): Promise<void>;
-  /** Refuses new calls with `draining`, finishes the old ones, then stops its workers. */
+  /** Refuses new calls with `draining`, finishes the old ones, then stops its workers. Idempotent. */
   drain(): Promise<void>;
-  /** Ends everything now: calls in flight fail, workers are killed. */
+  /** Ends everything now: calls in flight fail, workers are killed. Idempotent. */
   destroy(): Promise<void>;
+}
+
+/** Puts one stdio server behind an `Invoke`. The only place that sees every layer. */
+export function createBridge(settings: BridgeSettings, options: BridgeOptions): Bridge {
+  return settings.mode === 'not_configured' ? unconfigured(settings) : new PooledBridge(settings, options);
+}
+
+class PooledBridge implements Bridge {
+  readonly invoke: Invoke;
+  readonly #settings: BridgeSettings;
+  readonly #options: BridgeOptions;
+  readonly #pool: Pool<McpWorker>;
+  readonly #retry = new Retry();
+  readonly #workers = new Map<number, McpWorker>();
+  readonly #eraMemory: { known: 'legacy' | 'modern' | undefined } = { known: undefined };
+  readonly #calls: Record<string, number> = {};
+  #endedChildStats: ChildStats = NO_CHILD_STATS;
+  #catalog: Catalog | undefined;
+  #catalogUpdate: Promise<void> = Promise.resolve();
+
+  constructor(settings: BridgeSettings, options: BridgeOptions) {
+    this.#settings = settings;
+    this.#options = options;
+    this.#pool = new Pool<McpWorker>({
+      settings: settings.pool,
+      create: (id) => this.#createWorker(id),
+      on: (event, payload) => this.#onPoolEvent(event, payload),
+    });
+    this.invoke = this.#tally(stack({ deadline, retry: this.#retry.policy }, dispatch(this.#pool)));
+  }
+
+  get name(): string {
+    return this.#settings.name;
+  }
+
+  get title(): string {
+    return this.#settings.title;
+  }
+
+  get description(): string {
+    return this.#settings.description;
+  }
+
+  get mode(): BridgeMode {
+    return this.#settings.mode;
+  }
+
+  get ready(): boolean {
+    return this.#pool.ready;
+  }
+
+  tools(signal: AbortSignal): Promise<Catalog> | Catalog {
+    return this.#catalog ?? this.#firstCatalog(signal);
+  }
+
+  stats(): BridgeStats {
+    let child = this.#endedChildStats;
+    for (const worker of this.#workers.values()) child = addChildStats(child, worker.stats);
+    return {
+      name: this.name,
+      mode: this.mode,
+      missing: [],
+      pool: this.#pool.stats(),
+      child,
+      calls: { ...this.#calls },
+      retries: this.#retry.stats,
+    };
+  }
+
+  async start(): Promise<void> {
+    await this.#pool.start();
+    await this.#catalogUpdate;
+  }
+
+  drain(): Promise<void> {
+    return this.#pool.drain();
+  }
+
+  destroy(): Promise<void> {
+    return this.#pool.destroy();
+  }
+
+  /** Nobody has listed the tools yet: a slot is taken only to have a worker started. */
+  async #firstCatalog(signal: AbortSignal): Promise<Catalog> {
+    const lease = await this.#pool.acquire({ key: 'tools/list', signal });
+    lease.release();
+    await this.#catalogUpdate;
+    if (this.#catalog === undefined) throw new BridgeError('internal', 'a worker is ready but its tools are not known');
+    return this.#catalog;
+  }
+
+  #createWorker(id: number): McpWorker {
+    const { command, args, env, cwd, secrets, era, validateOutput, pool } = this.#settings;
+    const worker = new McpWorker(
+      {
+        id,
+        command,
+        args,
+        env,
+        cwd,
+        baseEnv: this.#options.baseEnv,
+        secrets,
+        era,
+        eraMemory: this.#eraMemory,
+        maxLineBytes: pool.maxLineBytes,
+        concurrency: pool.concurrency,
+        validateOutput,
+        startDeadlineMs: pool.startDeadlineMs,
+      },
+      {
+        tools: (definitions) => this.#list(definitions),
+        stderr: (line) => this.#options.on?.({ event: 'worker:stderr', workerId: id, line }),
+      },
+    );
+    this.#workers.set(id, worker);
+    return worker;
+  }
+
+  /** Updates follow one another, so that the list told last is the one that stays. */
+  #list(definitions: readonly ToolDefinition[]): void {
+    this.#catalogUpdate = this.#catalogUpdate.then(async () => {
+      const { tools, otherTools } = this.#settings;
+      const catalog = await createCatalog(definitions, (name) => tools[name] ?? otherTools, this.#catalog);
+      this.#catalog = catalog;
+      const rejected = catalog.tools.filter((tool) => tool.rejected !== undefined).map((tool) => tool.name);
+      this.#options.on?.({ event: 'tools:listed', tools: catalog.tools.length, rejected });
+    });
+  }
+
+  #onPoolEvent<E extends keyof PoolEvents>(event: E, payload: PoolEvents[E]): void {
+    let stderrTail: string | undefined;
+    if (event === 'worker:ended') {
+      const { workerId, end } = payload as PoolEvents['worker:ended'];
+      const worker = this.#workers.get(workerId);
+      if (worker !== undefined) {
+        this.#workers.delete(workerId);
+        this.#endedChildStats = addChildStats(this.#endedChildStats, worker.stats);
+        if (!end.expected) stderrTail = worker.stderrTail();
+      }
+    }
+    this.#options.on?.({ event, ...payload, ...(stderrTail ? { stderrTail } : {}) } as BridgeEvent);
+  }
+
+  /** Counts outcomes around the whole path, so that every ending is one number somewhere. */
+  #tally(next: Invoke): Invoke {
+    const calls = this.#calls;
+    return async function tallied(call: ToolCall): Promise<ToolResult> {
+      let outcome = 'internal';
+      try {
+        const result = await next(call);
+        outcome = result.isError ? 'tool_error' : 'ok';
+        return result;
+      } catch (error) {
+        if (error instanceof BridgeError) outcome = error.code;
+        else if (call.abort.signal.aborted) outcome = 'client_gone';
+        throw error;
+      } finally {
+        calls[outcome] = (calls[outcome] ?? 0) + 1;
+      }
+    };
+  }
+}
+
+/** A bridge whose required variables are missing: it is listed, and says what it lacks to whoever calls. */
+function unconfigured(settings: BridgeSettings): Bridge {
+  const { name, title, description, mode, missing } = settings;
+  const refuse = (): never => {
+    throw new BridgeError('not_configured', `bridge ${name} is not configured: set ${missing.join(', ')} and restart`);
+  };
+  return {
+    name,
+    title,
+    description,
+    mode,
+    ready: false,
+    tools: refuse,
+    invoke: async () => refuse(),
+    stats: () => ({
+      name,
+      mode,
+      missing,
+      pool: undefined,
+      child: NO_CHILD_STATS,
+      calls: {},
+      retries: { r0: 0, r1: 0, overBudget: 0 },
+    }),
+    start: async () => {},
+    drain: async () => {},
+    destroy: async () => {},
+  };
 }

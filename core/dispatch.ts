@@ -1,0 +1,18 @@
+import type { Invoke } from '#core/call.ts';
+import type { McpWorker } from '#core/child/mcp-worker.ts';
+import type { Pool } from '#core/pool/pool.ts';
+
+/**
+ * The innermost step: takes a slot of the least loaded worker and calls the tool there. The slot is given
+ * back when the child has answered, not when the caller stops waiting: a cancelled call holds it until the
+ * answer or the end of the grace time.
+ */
+export function dispatch(pool: Pool<McpWorker>): Invoke {
+  return async function dispatchToPool(call) {
+    const lease = await pool.acquire({ key: call.tool, signal: call.abort.signal, avoid: call.avoid });
+    return lease.worker.call(call, (reason) => {
+      if (reason === undefined) lease.release();
+      else lease.retire(reason);
+    });
+  };
+}
