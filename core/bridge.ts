@@ -51,7 +51,9 @@ export interface BridgeStats {
 
 /** What a bridge tells; it does not log. */
 export type BridgeEvent =
-  | { [E in keyof PoolEvents]: { readonly event: E } & PoolEvents[E] & { readonly stderrTail?: string } }[keyof PoolEvents]
+  | {
+      [E in keyof PoolEvents]: { readonly event: E } & PoolEvents[E] & { readonly stderrTail?: string };
+    }[keyof PoolEvents]
   | { readonly event: 'worker:stderr'; readonly workerId: number; readonly line: string }
   | { readonly event: 'tools:listed'; readonly tools: number; readonly rejected: readonly string[] };
 
