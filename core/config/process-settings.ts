@@ -1,0 +1,206 @@
+import { isIP } from 'node:net';
+import type { Environment } from '#core/config/environment.ts';
+import { expectation, type NumberSetting, parseNumber } from '#core/config/number-setting.ts';
+import type { Problems } from '#core/config/problems.ts';
+
+/** What is said on the command line about the process, as written there. */
+export interface ProcessFlags {
+  readonly host?: string | undefined;
+  readonly port?: string | undefined;
+  readonly opsPort?: string | undefined;
+}
+
+/** How much is logged; `silent` is nothing at all. */
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
+
+/** Where the process listens and what it takes there. */
+export interface HttpSettings {
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  readonly maxBodyBytes: number;
+  /** Host names taken, lower case and without a port; undefined: any. */
+  readonly allowedHosts: readonly string[] | undefined;
+  /** Origins taken, as browsers write them. */
+  readonly allowedOrigins: readonly string[];
+}
+
+/** The settings of the process that no bridge owns. */
+export interface ProcessSettings {
+  readonly http: HttpSettings;
+  /** The address of the ops endpoints: same host, own port. */
+  readonly ops: { readonly host: string; readonly port: number };
+  readonly auth: 'none';
+  readonly drain: {
+    /** New calls are still taken for this long after SIGTERM. */
+    readonly delayMs: number;
+    /** What calls in flight have after that. */
+    readonly budgetMs: number;
+  };
+  readonly log: { readonly level: LogLevel };
+}
+
+const PORT = {
+  default: 3000,
+  least: 0,
+  most: 65_535,
+  whole: true,
+  help: 'Main port.',
+} as const satisfies NumberSetting;
+const OPS_PORT = { ...PORT, default: 9464, help: 'Ops port.' } as const satisfies NumberSetting;
+const MAX_BODY_BYTES = {
+  default: 1_048_576,
+  least: 1024,
+  most: 268_435_456,
+  whole: true,
+  help: 'Longest body.',
+} as const satisfies NumberSetting;
+const DRAIN_MS = {
+  default: 30_000,
+  least: 0,
+  most: 3_600_000,
+  whole: true,
+  help: 'Calls in flight.',
+} as const satisfies NumberSetting;
+const DRAIN_DELAY_MS = { ...DRAIN_MS, default: 0, help: 'New calls after SIGTERM.' } as const satisfies NumberSetting;
+const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent'];
+const LOOPBACK_NAMES = ['localhost', '127.0.0.1', '[::1]'] as const;
+
+/** Variables of the contract that this version does not obey yet: better said than silently ignored. */
+const NOT_YET: readonly string[] = [
+  'REDIS_URL',
+  'AUDIT_DATABASE_URL',
+  'API_KEYS_FILE',
+  'JWT_ISSUER',
+  'JWT_AUDIENCE',
+  'JWT_JWKS_URL',
+];
+
+/** Settings of the process from flags and environment, defaults filled in. */
+export function processSettings(environment: Environment, flags: ProcessFlags, problems: Problems): ProcessSettings {
+  const host = flags.host ?? environment.get('HOST') ?? '127.0.0.1';
+  const hostWhere = flags.host === undefined ? 'HOST' : '--host';
+  if (!isHostName(host)) problems.add(hostWhere, 'must be an address or a host name to listen on');
+  const port = numberFrom(PORT, environment, 'PORT', problems, flags.port, '--port');
+  const opsPort = numberFrom(OPS_PORT, environment, 'OPS_PORT', problems, flags.opsPort, '--ops-port');
+  if (port === opsPort && port !== 0) {
+    const where = flags.opsPort === undefined ? 'OPS_PORT' : '--ops-port';
+    problems.add(where, `is ${opsPort} as the main port is; the ops addresses need a port of their own`);
+  }
+  const loopback = isLoopback(host);
+  const auth = authFrom(environment, loopback, host, hostWhere, problems);
+  for (const name of NOT_YET) {
+    if (environment.get(name) ?? environment.get(`${name}_FILE`))
+      problems.warn(name, 'is not yet in force and has no effect');
+  }
+  const allowedHosts =
+    hostsFrom(environment, problems) ?? (loopback ? [...new Set([...LOOPBACK_NAMES, hostHeader(host)])] : undefined);
+  return {
+    http: {
+      host,
+      port,
+      maxBodyBytes: numberFrom(MAX_BODY_BYTES, environment, 'MAX_BODY_BYTES', problems),
+      allowedHosts,
+      allowedOrigins: originsFrom(environment, problems),
+    },
+    ops: { host, port: opsPort },
+    auth,
+    drain: {
+      delayMs: numberFrom(DRAIN_DELAY_MS, environment, 'DRAIN_DELAY_MS', problems),
+      budgetMs: numberFrom(DRAIN_MS, environment, 'DRAIN_MS', problems),
+    },
+    log: { level: levelFrom(environment, problems) },
+  };
+}
+
+/** Whether only this machine can reach a listening address. */
+export function isLoopback(host: string): boolean {
+  const bare = host.toLowerCase();
+  return bare === 'localhost' || bare === '::1' || /^(::ffff:)?127(\.\d{1,3}){3}$/.test(bare);
+}
+
+function numberFrom(
+  setting: NumberSetting,
+  environment: Environment,
+  variable: string,
+  problems: Problems,
+  flag?: string | undefined,
+  flagName = '',
+): number {
+  const text = flag ?? environment.get(variable);
+  if (text === undefined) return setting.default;
+  const value = parseNumber(setting, text);
+  if (value === undefined) problems.add(flag === undefined ? variable : flagName, expectation(setting));
+  return value ?? setting.default;
+}
+
+/** Only `none` exists so far, and beyond this machine it has to be said aloud. */
+function authFrom(
+  environment: Environment,
+  loopback: boolean,
+  host: string,
+  hostWhere: string,
+  problems: Problems,
+): 'none' {
+  const said = environment.get('AUTH');
+  if (said === undefined && !loopback && isHostName(host)) {
+    problems.add(
+      hostWhere,
+      `${host} can be reached from other machines and AUTH is not set; set AUTH=none to say that anyone may call, or listen on 127.0.0.1`,
+    );
+  } else if (said === 'none' && !loopback) {
+    problems.warn('AUTH', `is none on ${host}: whoever reaches this address may call every tool`);
+  } else if (said !== undefined && said !== 'none') {
+    const known = said.split(',').every((part) => part === 'keys' || part === 'jwt');
+    problems.add('AUTH', known ? 'keys and jwt are not implemented in this version; only none is' : 'must be none');
+  }
+  return 'none';
+}
+
+function levelFrom(environment: Environment, problems: Problems): LogLevel {
+  const said = environment.get('LOG_LEVEL');
+  const level = LOG_LEVELS.find((known) => known === said);
+  if (said !== undefined && level === undefined) problems.add('LOG_LEVEL', `must be one of ${LOG_LEVELS.join(', ')}`);
+  return level ?? 'info';
+}
+
+function hostsFrom(environment: Environment, problems: Problems): readonly string[] | undefined {
+  const said = listFrom(environment, 'ALLOWED_HOSTS');
+  for (const [i, host] of (said ?? []).entries()) {
+    if (!isHostName(host.replace(/^\[(.*)\]$/, '$1'))) {
+      problems.add('ALLOWED_HOSTS', `entry ${i + 1} must be a host name or address, without scheme, port or *`);
+    }
+  }
+  return said?.map((host) => hostHeader(host.toLowerCase()));
+}
+
+function originsFrom(environment: Environment, problems: Problems): readonly string[] {
+  const said = listFrom(environment, 'ALLOWED_ORIGINS') ?? [];
+  for (const [i, origin] of said.entries()) {
+    const parsed = URL.parse(origin);
+    if (parsed === null || parsed.origin !== origin || parsed.origin === 'null') {
+      problems.add(
+        'ALLOWED_ORIGINS',
+        `entry ${i + 1} must be an origin such as https://app.example:8443, without path or *`,
+      );
+    }
+  }
+  return said;
+}
+
+function listFrom(environment: Environment, variable: string): readonly string[] | undefined {
+  return environment
+    .get(variable)
+    ?.split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+}
+
+function isHostName(host: string): boolean {
+  return isIP(host) !== 0 || (/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/i.test(host) && !/^[\d.]+$/.test(host));
+}
+
+/** How a host is written in a Host header. */
+function hostHeader(host: string): string {
+  return isIP(host) === 6 ? `[${host.toLowerCase()}]` : host.toLowerCase();
+}

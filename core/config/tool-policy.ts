@@ -1,0 +1,56 @@
+import type { ToolPolicy } from '#core/call.ts';
+import type { NumberSetting } from '#core/config/number-setting.ts';
+import type { Problems } from '#core/config/problems.ts';
+
+/** Ranges of a tool's numbers. */
+export const TOOL_NUMBERS = {
+  deadlineMs: {
+    default: 30_000,
+    least: 1,
+    most: 3_600_000,
+    whole: true,
+    help: "Default and maximum of a call's deadline.",
+  },
+  cacheTtlMs: {
+    default: 0,
+    least: 0,
+    most: 86_400_000,
+    whole: true,
+    help: 'How long an answer may be reused; 0 never. For effect read only.',
+  },
+} as const satisfies Record<string, NumberSetting>;
+
+/** What an operator may say about a tool; all of it optional. */
+export interface PartialToolPolicy {
+  readonly effect?: ToolPolicy['effect'] | undefined;
+  readonly deadlineMs?: number | undefined;
+  readonly cacheTtlMs?: number | undefined;
+  readonly idempotencyKey?: ToolPolicy['idempotencyKey'] | undefined;
+}
+
+/** A tool's settings with what was not said filled in: the strictest effect, no cache. */
+export function fullToolPolicy(said: PartialToolPolicy = {}): ToolPolicy {
+  return {
+    effect: said.effect ?? 'write',
+    deadlineMs: said.deadlineMs ?? TOOL_NUMBERS.deadlineMs.default,
+    cacheTtlMs: said.cacheTtlMs ?? TOOL_NUMBERS.cacheTtlMs.default,
+    idempotencyKey: said.idempotencyKey ?? 'optional',
+  };
+}
+
+/** The policies of a bridge: by name, and under `*` for the tools it does not name (they inherit nothing else). */
+export function compileTools(
+  said: Readonly<Record<string, PartialToolPolicy>>,
+  where: string,
+  problems: Problems,
+): { readonly tools: Readonly<Record<string, ToolPolicy>>; readonly otherTools: ToolPolicy } {
+  const tools: Record<string, ToolPolicy> = Object.create(null);
+  for (const [name, partial] of Object.entries(said)) {
+    const policy = fullToolPolicy(partial);
+    if (policy.cacheTtlMs > 0 && policy.effect !== 'read') {
+      problems.add(`${where}.${name}.cacheTtlMs`, 'only a tool with effect read may be cached; set 0 or the effect');
+    }
+    if (name !== '*') tools[name] = policy;
+  }
+  return { tools, otherTools: fullToolPolicy(said['*']) };
+}

@@ -1,0 +1,113 @@
+import { expect, it } from 'vitest';
+import { Environment } from '#core/config/environment.ts';
+import { Problems, problemLine } from '#core/config/problems.ts';
+import { isLoopback, type ProcessFlags, processSettings } from '#core/config/process-settings.ts';
+
+function settings(env: Readonly<Record<string, string>>, flags: ProcessFlags = {}) {
+  const problems = new Problems();
+  const result = processSettings(new Environment(env), flags, problems);
+  return { ...result, problems: problems.list.map(problemLine), warnings: problems.warnings.map(problemLine) };
+}
+
+it('nothing said gives the defaults of the contract', () => {
+  expect(settings({})).toEqual({
+    http: {
+      host: '127.0.0.1',
+      port: 3000,
+      maxBodyBytes: 1_048_576,
+      allowedHosts: ['localhost', '127.0.0.1', '[::1]'],
+      allowedOrigins: [],
+    },
+    ops: { host: '127.0.0.1', port: 9464 },
+    auth: 'none',
+    drain: { delayMs: 0, budgetMs: 30_000 },
+    log: { level: 'info' },
+    problems: [],
+    warnings: [],
+  });
+});
+
+it.each(['127.0.0.1', '127.9.9.9', 'localhost', '::1', '::ffff:127.0.0.1'])('%s is this machine only', (host) => {
+  expect(isLoopback(host)).toBe(true);
+  expect(settings({ HOST: host }).problems).toEqual([]);
+});
+
+it.each(['0.0.0.0', '::', '10.0.0.1', 'bridge.internal', '127.0.0.1.example'])(
+  'on %s nothing starts before AUTH is said',
+  (host) => {
+    expect(isLoopback(host)).toBe(false);
+    expect(settings({ HOST: host }).problems).toEqual([
+      `HOST: ${host} can be reached from other machines and AUTH is not set; set AUTH=none to say that anyone may call, or listen on 127.0.0.1`,
+    ]);
+    expect(settings({}, { host }).problems[0]).toMatch(/^--host: /);
+  },
+);
+
+it('AUTH=none said aloud is taken everywhere, and warned about beyond this machine', () => {
+  expect(settings({ AUTH: 'none' })).toMatchObject({ problems: [], warnings: [] });
+  const open = settings({ AUTH: 'none', HOST: '0.0.0.0' });
+  expect(open.problems).toEqual([]);
+  expect(open.warnings).toEqual(['AUTH: is none on 0.0.0.0: whoever reaches this address may call every tool']);
+  expect(open.http.allowedHosts).toBeUndefined();
+});
+
+it.each(['keys', 'jwt', 'keys,jwt'])('AUTH=%s is refused rather than ignored', (AUTH) => {
+  expect(settings({ AUTH }).problems).toEqual(['AUTH: keys and jwt are not implemented in this version; only none is']);
+});
+
+it('an AUTH that is nothing is refused without its value', () => {
+  expect(settings({ AUTH: 'canary' }).problems).toEqual(['AUTH: must be none']);
+});
+
+it.each([
+  ['PORT', '65536'],
+  ['PORT', '0x10'],
+  ['PORT', ' 80'],
+  ['OPS_PORT', '-1'],
+  ['MAX_BODY_BYTES', '1'],
+  ['DRAIN_MS', '1e3'],
+  ['DRAIN_DELAY_MS', 'canary'],
+  ['LOG_LEVEL', 'canary'],
+  ['HOST', 'http://canary'],
+  ['HOST', '1.2.3'],
+  ['ALLOWED_HOSTS', 'ok.example,*'],
+  ['ALLOWED_HOSTS', 'canary:80'],
+  ['ALLOWED_ORIGINS', '*'],
+  ['ALLOWED_ORIGINS', 'https://app.example/canary'],
+  ['ALLOWED_ORIGINS', 'null'],
+])('%s=%s is one problem that names the variable only', (name, value) => {
+  const { problems } = settings({ [name]: value });
+  expect(problems).toEqual([expect.stringMatching(`^${name}: `)]);
+  expect(problems.join()).not.toContain('canary');
+});
+
+it('a flag that is wrong is named as the flag', () => {
+  expect(settings({}, { port: 'x', opsPort: '70000' }).problems).toEqual([
+    '--port: must be a whole number from 0 to 65535',
+    '--ops-port: must be a whole number from 0 to 65535',
+  ]);
+});
+
+it('one port for both addresses is refused, except any free one', () => {
+  expect(settings({ PORT: '9464' }).problems).toEqual([
+    'OPS_PORT: is 9464 as the main port is; the ops addresses need a port of their own',
+  ]);
+  expect(settings({ PORT: '0', OPS_PORT: '0' }).problems).toEqual([]);
+});
+
+it('lists are split and hosts lowered', () => {
+  const { http, problems } = settings({
+    ALLOWED_HOSTS: 'A.example, ::1,',
+    ALLOWED_ORIGINS: 'https://a.example,http://b:8080',
+  });
+  expect(problems).toEqual([]);
+  expect(http.allowedHosts).toEqual(['a.example', '[::1]']);
+  expect(http.allowedOrigins).toEqual(['https://a.example', 'http://b:8080']);
+});
+
+it('what is not yet in force is said, not ignored', () => {
+  expect(settings({ REDIS_URL: 'redis://canary', API_KEYS_FILE: '/canary' }).warnings).toEqual([
+    'REDIS_URL: is not yet in force and has no effect',
+    'API_KEYS_FILE: is not yet in force and has no effect',
+  ]);
+});
