@@ -1,0 +1,109 @@
+import type { ColdStart } from '../sections/cold-start.ts';
+import { LOADS } from '../sections/loads.ts';
+import { median, type Spread } from '../statistics.ts';
+import { figure, range, table } from './markdown.ts';
+import { isPeer, pairedRatio } from './ratios.ts';
+import { kibPerClient, type Results } from './tables.ts';
+
+interface Goal {
+  readonly goal: string;
+  readonly measured: string;
+  readonly met: boolean;
+}
+
+/** At least so many times the other's calls/s, by the median over the rounds. */
+const FASTER = [
+  { load: 'echo c64', than: 'best peer', times: 10 },
+  { load: 'echo c16', than: 'best peer', times: 8 },
+  { load: 'echo c1', than: 'best peer', times: 1.9 },
+  { load: '1 MB c1', than: 'best peer', times: 7 },
+  { load: '1 MB c1', than: 'naive', times: 6 },
+] as const;
+
+const MAX_KIB_PER_CLIENT = 32;
+const MAX_FIRST_CALL_MIB = 90;
+const MAX_START_SHARE = 0.5;
+
+function fasterGoals({ throughput: { samples } }: Results): Goal[] {
+  return FASTER.flatMap(({ load, than, times }) => {
+    const ratio = pairedRatio(samples, load, 'ours', than);
+    if (ratio === undefined) return [];
+    return [{ goal: `${load}: ≥ ${times} × ${than}’s calls/s`, measured: range(ratio), met: ratio.median >= times }];
+  });
+}
+
+function neverBelowNaive({ throughput: { samples } }: Results): Goal[] {
+  const ratios = LOADS.flatMap(({ name, workload }) => {
+    const ratio = workload.tool === 'sleep' ? undefined : pairedRatio(samples, name, 'ours', 'naive');
+    return ratio === undefined ? [] : [{ name, ratio }];
+  });
+  const worst = ratios.toSorted((a, b) => a.ratio.min - b.ratio.min)[0];
+  if (worst === undefined) return [];
+  return [
+    {
+      goal: 'calls/s never below naive, in no round of any measurement',
+      measured: `${figure(worst.ratio.min)} (${worst.name}: ${range(worst.ratio)})`,
+      met: worst.ratio.min >= 1,
+    },
+  ];
+}
+
+function freshGoals({ freshClients }: Results): Goal[] {
+  const ours = freshClients.find((result) => result.subject === 'ours');
+  if (ours === undefined) return [];
+  const processes = ours.after.processes - ours.before.processes;
+  const kib = kibPerClient(ours);
+  return [
+    { goal: `${ours.clients} fresh clients: 0 more processes`, measured: `${processes}`, met: processes === 0 },
+    {
+      goal: `${ours.clients} fresh clients: ≤ ${MAX_KIB_PER_CLIENT} KiB each in the bridge`,
+      measured: `${figure(kib)} KiB`,
+      met: kib <= MAX_KIB_PER_CLIENT,
+    },
+  ];
+}
+
+/** The faster of the foreign bridges in each round, by time to first answer. */
+function startShares(starts: readonly ColdStart[]): Spread | undefined {
+  const shares = [...Map.groupBy(starts, (start) => start.round).values()].flatMap((round) => {
+    const mine = round.find((start) => start.subject === 'ours');
+    const peers = round.filter((start) => isPeer(start.subject)).map((start) => start.ms);
+    return mine === undefined || peers.length === 0 ? [] : [mine.ms / Math.min(...peers)];
+  });
+  return shares.length === 0
+    ? undefined
+    : { median: median(shares), min: Math.min(...shares), max: Math.max(...shares) };
+}
+
+function coldGoals({ coldStarts }: Results): Goal[] {
+  return [true, false].flatMap((cached) => {
+    const how = cached ? 'warm compile cache for all' : 'no compile cache for any';
+    const starts = coldStarts.filter((start) => start.cached === cached);
+    const goals: Goal[] = [];
+    const mine = starts.filter((start) => start.subject === 'ours').map((start) => start.memory.bridgeRssKiB / 1024);
+    if (mine.length > 0 && median(mine) > 0) {
+      goals.push({
+        goal: `bridge RSS at the first call ≤ ${MAX_FIRST_CALL_MIB} MiB (aim 70), ${how}`,
+        measured: `${figure(median(mine))} MiB`,
+        met: median(mine) <= MAX_FIRST_CALL_MIB,
+      });
+    }
+    const share = startShares(starts);
+    if (share !== undefined) {
+      goals.push({
+        goal: `first answer after start within ${MAX_START_SHARE} of the best peer’s time, ${how}`,
+        measured: range(share),
+        met: share.median <= MAX_START_SHARE,
+      });
+    }
+    return goals;
+  });
+}
+
+/** Each goal that the run could judge, with what was measured; empty without our own results. */
+export function goalsTable(results: Results): string {
+  const goals = [...fasterGoals(results), ...neverBelowNaive(results), ...freshGoals(results), ...coldGoals(results)];
+  if (goals.length === 0) return '';
+  const rows = goals.map(({ goal, measured, met }) => [goal, measured, met ? 'met' : '**not met**']);
+  return `### Goals\n\nRatios are paired per round: median [min–max].\n\n${table(['goal', 'measured', 'verdict'], rows, '---')}`;
+}

@@ -1,0 +1,123 @@
+import type { LoadResult } from '../drive/lane.ts';
+import { type TreeMemory, treeCpuMs, treeMemory } from '../procfs.ts';
+import { RunningSubject } from '../running-subject.ts';
+import type { ChildName } from '../subjects.ts';
+import { LOADS, type Load, VERIFIED } from './loads.ts';
+import { type RunContext, reasonOf, rotated } from './run-context.ts';
+
+/** One subject's result of one measurement in one round. */
+export interface Sample extends LoadResult {
+  readonly load: Load;
+  readonly subject: string;
+  readonly round: number;
+  /** User and system time per call: of the bridge and its children, and of the bridge alone. */
+  readonly cpuMsPerCall: number;
+  readonly bridgeCpuMsPerCall: number;
+}
+
+export interface Throughput {
+  readonly samples: readonly Sample[];
+  /** What each subject holds after the small calls of all rounds, and at the end. */
+  readonly memory: ReadonlyMap<string, TreeMemory>;
+}
+
+const WARM_UP = { ms: 150, minCalls: 1, maxMs: 1_000 };
+const FIRST_WARM_UP = { ms: 700, minCalls: 1, maxMs: 2_000 };
+const ECHO = { tool: 'echo', bytes: 100 } as const;
+
+async function startAll(context: RunContext, child: ChildName): Promise<RunningSubject[]> {
+  const started: RunningSubject[] = [];
+  for (const subject of context.subjects.filter((candidate) => candidate.loaded)) {
+    context.progress(`start ${subject.name} with ${child}`);
+    const running = await RunningSubject.spawn(subject, { child, compileCache: context.cacheDir });
+    try {
+      await running.firstCall({ farewell: true });
+      await running.drive(VERIFIED);
+      await running.job({ job: 'load', workload: ECHO, connections: 16, limits: FIRST_WARM_UP });
+      started.push(running);
+    } catch (error) {
+      context.fail(reasonOf(error));
+      await running.stop();
+    }
+  }
+  return started;
+}
+
+async function measure(context: RunContext, running: RunningSubject, load: Load, round: number): Promise<Sample> {
+  const { workload, connections } = load;
+  const ms = context.options.seconds * 1_000 * load.times;
+  await running.job({ job: 'load', workload, connections, limits: WARM_UP });
+  const before = treeCpuMs(running.pid);
+  const limits = { ms, minCalls: 2 * connections, maxMs: ms + 10_000 };
+  const result = await running.job({ job: 'load', workload, connections, limits });
+  const after = treeCpuMs(running.pid);
+  if (result.wrong > 0)
+    context.fail(`${running.subject.name}: ${result.wrong} of ${result.calls} answers wrong in ${load.name}`);
+  return {
+    ...result,
+    load,
+    subject: running.subject.name,
+    round,
+    cpuMsPerCall: (after.tree - before.tree) / result.calls,
+    bridgeCpuMsPerCall: (after.bridge - before.bridge) / result.calls,
+  };
+}
+
+async function runRounds(
+  context: RunContext,
+  loads: readonly Load[],
+  all: readonly RunningSubject[],
+): Promise<Sample[]> {
+  const samples: Sample[] = [];
+  const broken = new Set<RunningSubject>();
+  for (let round = 0; round < context.options.rounds; round++) {
+    for (const load of loads) {
+      for (const running of rotated(all, round)) {
+        if (broken.has(running)) continue;
+        try {
+          const sample = await measure(context, running, load, round);
+          samples.push(sample);
+          const { callsPerSecond, p99Ms } = sample;
+          context.progress(
+            `round ${round + 1}/${context.options.rounds} ${load.name}: ${running.subject.name} ${callsPerSecond.toFixed(0)} calls/s, p99 ${p99Ms.toFixed(2)} ms`,
+          );
+        } catch (error) {
+          context.fail(reasonOf(error));
+          broken.add(running);
+        }
+      }
+    }
+  }
+  return samples;
+}
+
+async function runWith(context: RunContext, child: ChildName, loads: readonly Load[]): Promise<Throughput> {
+  const memory = new Map<string, TreeMemory>();
+  const all = await startAll(context, child);
+  try {
+    const samples = await runRounds(context, loads, all);
+    for (const running of all) memory.set(running.subject.name, treeMemory(running.pid));
+    return { samples, memory };
+  } finally {
+    await Promise.all(all.map((running) => running.stop()));
+  }
+}
+
+/**
+ * All measurements under load. Small calls run on subjects of their own, so that the memory after them
+ * is not that of large results.
+ */
+export async function measureThroughput(context: RunContext): Promise<Throughput> {
+  const samples: Sample[] = [];
+  let memory: ReadonlyMap<string, TreeMemory> = new Map();
+  const wanted = LOADS.filter((load) => context.options.sections.has(load.section));
+  for (const group of [['echo'], ['big', 'sleep'], ['sdk']]) {
+    const loads = wanted.filter((load) => group.includes(load.section));
+    const [first] = loads;
+    if (first === undefined) continue;
+    const part = await runWith(context, first.child, loads);
+    samples.push(...part.samples);
+    if (first.section === 'echo') memory = part.memory;
+  }
+  return { samples, memory };
+}

@@ -1,0 +1,130 @@
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { DialectName } from './drive/dialect.ts';
+
+/** What the child behind a subject is. */
+export type ChildName = 'echo' | 'echo-sdk';
+
+/** What a subject's command line is made of. */
+export interface Place {
+  readonly port: number;
+  readonly opsPort: number;
+  /** The child's module. */
+  readonly child: string;
+  /** A folder of this start alone, for configuration. */
+  readonly dir: string;
+}
+
+/** One thing that is measured. */
+export interface Subject {
+  readonly name: string;
+  /** For the tables' legend. */
+  readonly about: string;
+  readonly role: 'ours' | 'naive' | 'peer' | 'limit';
+  /** Not set where the generator is the child's parent itself. */
+  readonly server?: {
+    readonly dialect: DialectName;
+    /** Arguments for this Node. */
+    readonly argv: (place: Place) => readonly string[];
+  };
+  /** Takes part in the measurements under load; the others only in `cold` and `fresh`. */
+  readonly loaded: boolean;
+  /** Whose clients open sessions and may end them with DELETE. */
+  readonly sessions: boolean;
+}
+
+const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+const OURS = at('../../core/cli/fleet.ts');
+const SUPERGATEWAY = at('node_modules/supergateway/dist/index.js');
+const MCP_PROXY = at('node_modules/mcp-proxy/dist/bin/mcp-proxy.mjs');
+
+/** The module of a child. */
+export const childModule = (child: ChildName): string => at(`${child}.mjs`);
+
+function ours({ port, opsPort, child, dir }: Place): readonly string[] {
+  const file = join(dir, 'fleet.config.json');
+  const pool = { min: 1, max: 1, concurrency: 128 };
+  const tools = { '*': { effect: 'read' } };
+  const echo = { command: process.execPath, args: [child], pool, tools };
+  writeFileSync(file, JSON.stringify({ mcpServers: { echo } }));
+  return [OURS, 'serve', '--config', file, '--port', `${port}`, '--ops-port', `${opsPort}`, '--host', '127.0.0.1'];
+}
+
+function supergateway({ port, child }: Place, ...more: readonly string[]): readonly string[] {
+  const command = `"${process.execPath}" "${child}"`;
+  const transport = ['--outputTransport', 'streamableHttp', '--logLevel', 'none'];
+  return ['--import', at('loopback.mjs'), SUPERGATEWAY, '--stdio', command, '--port', `${port}`, ...transport, ...more];
+}
+
+function mcpProxy({ port, child }: Place, ...more: readonly string[]): readonly string[] {
+  const listen = ['--server', 'stream', '--host', '127.0.0.1', '--port', `${port}`];
+  return [MCP_PROXY, ...listen, ...more, '--', process.execPath, child];
+}
+
+/** Everything the benchmark knows, in the order of its tables. */
+export const SUBJECTS: readonly Subject[] = [
+  {
+    name: 'ours',
+    about: 'fleet serve, every default feature on, pool {min 1, max 1, concurrency 128}: one child like the others',
+    role: 'ours',
+    server: { dialect: 'rest', argv: ours },
+    loaded: true,
+    sessions: false,
+  },
+  {
+    name: 'naive',
+    about: 'naive.mjs: Hono, one child, text concatenated and split, everything parsed and serialised',
+    role: 'naive',
+    server: {
+      dialect: 'rest',
+      argv: ({ port, child }) => [at('naive.mjs'), `${port}`, process.execPath, child],
+    },
+    loaded: true,
+    sessions: false,
+  },
+  {
+    name: 'sg-stateful',
+    about: 'supergateway, Streamable HTTP, --stateful, logs off; one session',
+    role: 'peer',
+    server: { dialect: 'mcp', argv: (place) => supergateway(place, '--stateful') },
+    loaded: true,
+    sessions: true,
+  },
+  {
+    name: 'sg-stateless',
+    about: 'supergateway, Streamable HTTP, stateless (its default): a child per call',
+    role: 'peer',
+    server: { dialect: 'mcp-stateless', argv: (place) => supergateway(place) },
+    loaded: false,
+    sessions: false,
+  },
+  {
+    name: 'mp-stateful',
+    about: 'mcp-proxy, Streamable HTTP with a session (its default)',
+    role: 'peer',
+    server: { dialect: 'mcp', argv: (place) => mcpProxy(place) },
+    loaded: true,
+    sessions: true,
+  },
+  {
+    name: 'mp-modern',
+    about: 'mcp-proxy, the sessionless revision 2026-07-28, no event store',
+    role: 'peer',
+    server: { dialect: 'mcp-modern', argv: (place) => mcpProxy(place, '--no-eventStore') },
+    loaded: true,
+    sessions: false,
+  },
+  {
+    name: 'pipe',
+    about: 'no bridge: the generator on the child’s own pipes (its CPU is the generator’s)',
+    role: 'limit',
+    loaded: true,
+    sessions: false,
+  },
+];
+
+/** False while the subject's own code is not there. */
+export function isInstalled(subject: Subject): boolean {
+  return subject.role !== 'ours' || existsSync(OURS);
+}
