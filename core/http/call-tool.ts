@@ -1,0 +1,130 @@
+import type { Bridge } from '#core/bridge.ts';
+import type { ToolCall, ToolResult } from '#core/call.ts';
+import { BridgeError, CLIENT_GONE } from '#core/errors.ts';
+import type { Catalog, Tool } from '#core/mcp/catalog.ts';
+import { isToolName, type ToolAddress } from './address.ts';
+import { type Arguments, readArguments } from './body.ts';
+import { type Inquiry, problemOf } from './conclude.ts';
+import type { Edge } from './edge.ts';
+import type { Answer } from './exchange.ts';
+import { findBridge, findTool } from './lookup.ts';
+import { idempotencyKey, requestTimeoutMs, wantsStrict } from './request-headers.ts';
+
+/** Up to this size a result is copied into one string with its head and leaves in one write. */
+const MAX_TEXT_BYTES = 16_384;
+/** How long a call waits for a bridge's first list of tools where the caller does not say. */
+const DEFAULT_LIST_DEADLINE_MS = 30_000;
+
+/**
+ * Calls a tool: the only hot path. Refusals come in the contract's order: who calls, bridge, tool, body,
+ * arguments, idempotency key.
+ * @throws BridgeError
+ */
+export async function callTool(edge: Edge, inquiry: Inquiry, address: ToolAddress): Promise<Answer> {
+  const { exchange } = inquiry;
+  const who = edge.authenticate(exchange);
+  const principal = typeof who === 'string' ? who : await who;
+  const bridge = findBridge(edge, inquiry, address.bridge);
+  if (isToolName(address.tool)) inquiry.toolName = address.tool;
+
+  const abort = new AbortController();
+  let keyed = false;
+  exchange.onGone(() => {
+    // A keyed call runs on, so that its outcome is there for whoever asks again.
+    if (!keyed) abort.abort(CLIENT_GONE);
+  });
+  const ongoing = edge.enter(exchange, abort);
+  try {
+    const listed = catalogOf(bridge, inquiry, abort);
+    const tool = findTool(inquiry, listed instanceof Promise ? await listed : listed, address.tool);
+    const { policy } = tool;
+    const timeoutMs = requestTimeoutMs(exchange, policy.deadlineMs);
+    const key = idempotencyKey(exchange, policy);
+    const args = await readArguments(exchange, edge.maxBodyBytes);
+    abort.signal.throwIfAborted();
+    checkArguments(tool, args);
+    if (key === undefined && policy.idempotencyKey === 'required') {
+      throw new BridgeError(
+        'idempotency_key_required',
+        'call this tool with an Idempotency-Key header, new per intent',
+      );
+    }
+    keyed = key !== undefined;
+    const call: ToolCall = {
+      bridge: bridge.name,
+      tool: tool.name,
+      policy,
+      argumentsJson: args.json,
+      principal,
+      requestId: inquiry.requestId,
+      ...(inquiry.trace === undefined ? undefined : { trace: inquiry.trace }),
+      ...(key === undefined ? undefined : { idempotencyKey: key }),
+      arrivedAtMs: exchange.arrivedAtMs,
+      timeoutMs,
+      abort,
+    };
+    const result = await bridge.invoke(call);
+    return result.isError && wantsStrict(exchange)
+      ? toolErrorAnswer(edge, inquiry, result)
+      : resultAnswer(inquiry.requestId, result);
+  } finally {
+    edge.leave(ongoing);
+  }
+}
+
+/** The bridge's tools; waits for a first worker no longer than the caller would. */
+export function catalogOf(bridge: Bridge, inquiry: Inquiry, abort: AbortController): Promise<Catalog> | Catalog {
+  const listed = bridge.tools(abort.signal);
+  if (!(listed instanceof Promise)) return listed;
+  const waitMs = listDeadlineMs(inquiry);
+  const timer = setTimeout(() => {
+    abort.abort(new BridgeError('no_worker_ready', `no worker was ready to list the tools within ${waitMs} ms`));
+  }, waitMs);
+  return listed.finally(() => clearTimeout(timer));
+}
+
+function listDeadlineMs({ exchange }: Inquiry): number {
+  try {
+    return requestTimeoutMs(exchange, DEFAULT_LIST_DEADLINE_MS);
+  } catch {
+    // Refused in its turn, once the tool is known to exist.
+    return DEFAULT_LIST_DEADLINE_MS;
+  }
+}
+
+function checkArguments(tool: Tool, args: Arguments): void {
+  if (tool.rejected !== undefined) {
+    throw new BridgeError('schema_rejected', "the tool's input schema cannot be used; the bridge's log says why");
+  }
+  const errors = tool.validate(args.value);
+  if (errors === undefined) return;
+  throw new BridgeError('invalid_arguments', `${errors.length} of the arguments' rules are broken; see errors`, {
+    details: { errors },
+  });
+}
+
+function resultAnswer(requestId: string, result: ToolResult): Answer {
+  const headers = ['Content-Type', 'application/json', 'X-Request-Id', requestId, 'Cache-Control', 'no-store'];
+  if (result.isError) headers.push('X-Tool-Error', 'true');
+  headers.push('Content-Length', String(result.length));
+  return { status: 200, headers, body: result.length <= MAX_TEXT_BYTES ? latin1(result.body) : result.body };
+}
+
+/** The tool's own failure as a problem, its result passed through byte by byte as the member `result`. */
+function toolErrorAnswer(edge: Edge, inquiry: Inquiry, result: ToolResult): Answer {
+  const error = new BridgeError('tool_error', 'the tool ran and reports a failure; see result', { executed: 'yes' });
+  const { status, headers, body } = problemOf(edge, inquiry, error);
+  const head = Buffer.from(`${body.slice(0, -1)},"result":`, 'latin1');
+  headers.push('X-Tool-Error', 'true', 'Content-Length', String(head.length + result.length + 1));
+  return { status, headers, body: [head, ...result.body, Buffer.from('}')] };
+}
+
+function latin1(pieces: readonly Uint8Array[]): string {
+  let text = '';
+  for (const piece of pieces) text += asBuffer(piece).toString('latin1');
+  return text;
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -1,0 +1,76 @@
+import type { Bridge } from '#core/bridge.ts';
+import type { TraceContext } from '#core/call.ts';
+import type { Tool } from '#core/mcp/catalog.ts';
+import type { Edge } from './edge.ts';
+import type { Answer, Exchange } from './exchange.ts';
+import { admit, corsHeaders } from './gate.ts';
+import { type Problem, type ProblemContext, problemAnswer, toProblem } from './problem.ts';
+import { requestId, traceContext } from './request-headers.ts';
+
+/** One request while it is handled; what is understood of it is filled in, so that a problem can name it. */
+export interface Inquiry {
+  readonly exchange: Exchange;
+  readonly requestId: string;
+  readonly trace: TraceContext | undefined;
+  bridge: Bridge | undefined;
+  /** The called tool once it is known to exist. */
+  tool: Tool | undefined;
+  /** The tool's name as asked for, where it can be one. */
+  toolName: string | undefined;
+  /** 405: the methods that the address takes. */
+  allow: string | undefined;
+}
+
+/** Answers one kind of request. @throws BridgeError */
+export type Handler = (edge: Edge, inquiry: Inquiry) => Answer | Promise<Answer>;
+
+/**
+ * The way of every request, whichever door it came through: admitted, handled, and whatever was thrown
+ * turned into a problem. Never rejects.
+ * @returns undefined when nobody is left to read an answer
+ */
+export async function conclude(edge: Edge, exchange: Exchange, handle: Handler): Promise<Answer | undefined> {
+  const inquiry: Inquiry = {
+    exchange,
+    requestId: requestId(exchange),
+    trace: traceContext(exchange),
+    bridge: undefined,
+    tool: undefined,
+    toolName: undefined,
+    allow: undefined,
+  };
+  let answer: Answer;
+  try {
+    admit(edge, exchange);
+    answer = await handle(edge, inquiry);
+  } catch (error) {
+    if (exchange.gone) return counted(edge, undefined);
+    answer = problemAnswer(problemOf(edge, inquiry, error));
+  }
+  if (exchange.gone) return counted(edge, undefined);
+  if (inquiry.bridge?.mode === 'sandbox') answer.headers.push('X-Bridge-Mode', 'sandbox');
+  if (edge.allowedOrigins.size > 0) answer.headers.push(...corsHeaders(edge, exchange));
+  return counted(edge, answer);
+}
+
+/** What was thrown as a problem of this request; 500 and above are told to the operator. */
+export function problemOf(edge: Edge, inquiry: Inquiry, error: unknown): Problem {
+  const context: ProblemContext = {
+    requestId: inquiry.requestId,
+    bridge: inquiry.bridge?.name,
+    tool: inquiry.toolName,
+    effect: inquiry.tool?.policy.effect,
+    traceId: inquiry.trace?.traceparent.slice(3, 35),
+    allow: inquiry.allow,
+  };
+  const problem = toProblem(error, context);
+  if (problem.status >= 500) {
+    edge.onProblem({ ...context, status: problem.status, code: problem.code, executed: problem.executed, error });
+  }
+  return problem;
+}
+
+function counted(edge: Edge, answer: Answer | undefined): Answer | undefined {
+  edge.count(answer?.status);
+  return answer;
+}

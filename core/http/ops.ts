@@ -1,0 +1,87 @@
+import { Hono } from 'hono/tiny';
+import { BridgeError } from '#core/errors.ts';
+import type { App } from './app.ts';
+import type { Handler, Inquiry } from './conclude.ts';
+import { respond, routingPath } from './door.ts';
+import { Edge } from './edge.ts';
+import type { Answer } from './exchange.ts';
+import { canServe } from './health.ts';
+import { bytesAnswer, jsonAnswer } from './json-answer.ts';
+import { methodHandler } from './methods.ts';
+import { metricsText } from './metrics.ts';
+
+export interface OpsOptions {
+  /** The main port's edge, whose bridges and counts are shown. */
+  readonly main: Edge;
+  /** What the process goes on without, e.g. a store that is away; said, but no reason to take no traffic. */
+  readonly degraded?: () => readonly string[];
+}
+
+/** The ops port: its app, and the edge that serves it (its requests are counted apart). */
+export interface Ops {
+  readonly edge: Edge;
+  readonly app: App;
+}
+
+/** Builds the ops port: `/livez`, `/readyz`, `/status`, `/metrics`. It takes no calls and asks nobody who they are. */
+export function createOps({ main, degraded = () => [] }: OpsOptions): Ops {
+  const startedAtMs = performance.now();
+  const edge = new Edge({ bridges: new Map(), version: main.version, allowedHosts: main.allowedHosts });
+  const uptimeMs = (): number => Math.round(performance.now() - startedAtMs);
+  const addresses: Readonly<Record<string, Handler>> = {
+    '/livez': (_edge, inquiry) => jsonAnswer(inquiry, 200, { status: 'ok' }),
+    '/readyz': (_edge, inquiry) => showReadiness(main, inquiry, degraded()),
+    '/status': (_edge, inquiry) => showStatus(main, inquiry, uptimeMs(), degraded()),
+    '/metrics': (_edge, inquiry) => showMetrics(main, inquiry, uptimeMs()),
+  };
+  const app: App = new Hono({ getPath: routingPath });
+  for (const [path, handler] of Object.entries(addresses)) {
+    app.all(path, (c) => respond(edge, c, methodHandler({ GET: handler })));
+  }
+  app.notFound((c) => respond(edge, c, nothingHere));
+  return { edge, app };
+}
+
+function showReadiness(main: Edge, inquiry: Inquiry, degraded: readonly string[]): Answer {
+  const ready = canServe(main);
+  const bridges = [...main.bridges.values()].map((bridge) => {
+    const { pool } = bridge.stats();
+    return [bridge.name, { ready: bridge.ready, mode: bridge.mode, state: pool?.state ?? 'not_configured' }] as const;
+  });
+  return jsonAnswer(inquiry, ready ? 200 : 503, {
+    status: main.draining ? 'draining' : ready ? 'ready' : 'not_ready',
+    bridges: Object.fromEntries(bridges),
+    degraded,
+  });
+}
+
+function showStatus(main: Edge, inquiry: Inquiry, uptimeMs: number, degraded: readonly string[]): Answer {
+  const bridges = [...main.bridges.values()].map((bridge) => {
+    const { name, ...stats } = bridge.stats();
+    return [name, { title: bridge.title, ready: bridge.ready, ...stats }] as const;
+  });
+  return jsonAnswer(inquiry, 200, {
+    version: main.version,
+    uptimeMs,
+    draining: main.draining,
+    stores: 'memory',
+    degraded,
+    answers: main.answers,
+    callsInFlight: main.callsInFlight,
+    bridges: Object.fromEntries(bridges),
+  });
+}
+
+function showMetrics(main: Edge, inquiry: Inquiry, uptimeMs: number): Answer {
+  const text = metricsText({
+    version: main.version,
+    uptimeMs,
+    answers: main.answers,
+    bridges: [...main.bridges.values()].map((bridge) => bridge.stats()),
+  });
+  return bytesAnswer(inquiry, 200, 'text/plain; version=0.0.4; charset=utf-8', Buffer.from(text));
+}
+
+const nothingHere: Handler = () => {
+  throw new BridgeError('unknown_bridge', 'the ops port serves /livez, /readyz, /status and /metrics');
+};

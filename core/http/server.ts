@@ -1,0 +1,264 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { getRequestListener } from '@hono/node-server';
+import { BridgeError } from '#core/errors.ts';
+import { directToolAddress } from './address.ts';
+import type { App } from './app.ts';
+import { callTool } from './call-tool.ts';
+import { conclude, type Handler } from './conclude.ts';
+import type { Edge } from './edge.ts';
+import { admit } from './gate.ts';
+import { linger } from './linger.ts';
+import { NodeExchange, type NodeExchangeOwner } from './node-exchange.ts';
+import { fromParserError, type ParserError, writeRawProblem } from './parser-error.ts';
+
+/** Time-outs and bounds of the sockets. All have defaults. */
+export interface ServerLimits {
+  /** From the first byte of a head to its end; default 10 000. */
+  readonly headersTimeoutMs?: number;
+  /** From the first byte of a request to the end of its body; default 30 000. */
+  readonly requestTimeoutMs?: number;
+  /** How long an idle connection is kept; longer than a front keeps it. Default 75 000. */
+  readonly keepAliveTimeoutMs?: number;
+  /** How long a client may take to read an answer; default 60 000. */
+  readonly sendTimeoutMs?: number;
+  /** Connections beyond this are closed at once; default none. */
+  readonly maxConnections?: number;
+}
+
+/** What happens to connections rather than to calls. */
+export type ConnectionEvent =
+  | { readonly type: 'parser_error'; readonly code: string | undefined; readonly status: number }
+  | { readonly type: 'send_timeout' }
+  | { readonly type: 'dropped' }
+  | { readonly type: 'accept_error'; readonly error: Error };
+
+export interface HttpServerOptions {
+  readonly edge: Edge;
+  readonly app: App;
+  readonly limits?: ServerLimits;
+  readonly onEvent?: (event: ConnectionEvent) => void;
+}
+
+/** After `abortAll` the answers have this long to be written before the sockets are cut. */
+const LAST_ANSWERS_MS = 1_000;
+
+/**
+ * The app behind node:http. Calls at a plainly written address are answered by `callTool` directly, without the
+ * cost of Request and Response; everything else goes through the router, to the same handlers.
+ */
+export class HttpServer implements NodeExchangeOwner, AsyncDisposable {
+  readonly sendTimeoutMs: number;
+  readonly #edge: Edge;
+  readonly #server: Server;
+  readonly #route: (incoming: IncomingMessage, outgoing: ServerResponse) => Promise<void>;
+  readonly #onEvent: (event: ConnectionEvent) => void;
+  readonly #open = new Set<NodeExchange>();
+  /** Exchanges on their way through the router, by what it is given of them. */
+  readonly #routed = new WeakMap<object, NodeExchange>();
+  #whenIdle: (() => void) | undefined;
+
+  constructor({ edge, app, limits = {}, onEvent = () => undefined }: HttpServerOptions) {
+    this.#edge = edge;
+    this.#onEvent = onEvent;
+    this.sendTimeoutMs = limits.sendTimeoutMs ?? 60_000;
+    const headersTimeout = limits.headersTimeoutMs ?? 10_000;
+    const requestTimeout = Math.max(limits.requestTimeoutMs ?? 30_000, headersTimeout);
+    this.#server = createServer({
+      maxHeaderSize: 16_384,
+      headersTimeout,
+      requestTimeout,
+      keepAliveTimeout: limits.keepAliveTimeoutMs ?? 75_000,
+      // The time-outs are kept to a tenth.
+      connectionsCheckingInterval: Math.max(10, Math.min(1_000, headersTimeout / 10)),
+      // Ours to refuse, with a problem.
+      requireHostHeader: false,
+      noDelay: true,
+    });
+    this.#server.maxHeadersCount = 0;
+    if (limits.maxConnections !== undefined) this.#server.maxConnections = limits.maxConnections;
+    this.#route = getRequestListener(
+      (request, { incoming }) => {
+        const exchange = this.#routed.get(incoming);
+        return app.fetch(request, exchange === undefined ? {} : { exchange });
+      },
+      { overrideGlobalObjects: false, autoCleanupIncoming: false, errorHandler: () => undefined },
+    );
+    this.#listen();
+  }
+
+  /** True while answers shall end their connections. */
+  get closing(): boolean {
+    return this.#edge.draining;
+  }
+
+  /** Requests that have arrived and whose answers are not out yet. */
+  get inFlight(): number {
+    return this.#open.size;
+  }
+
+  /** Opens the port and says which one it is. @throws Error of node:net, e.g. EADDRINUSE */
+  async listen(port: number, host: string): Promise<{ readonly port: number; readonly host: string }> {
+    // `once` rejects when `error` comes first.
+    const listening = once(this.#server, 'listening');
+    this.#server.listen(port, host);
+    await listening;
+    const address = this.#server.address() as AddressInfo;
+    return { port: address.port, host: address.address };
+  }
+
+  /** Answers end their connections from now on; new connections and calls are still taken. Idempotent. */
+  drain(): void {
+    this.#edge.drain();
+  }
+
+  /**
+   * Stops accepting, closes idle connections, and waits for the answers in flight. What is left after
+   * `deadlineMs` is answered 504 `deadline_exceeded`, executed `maybe`, before its connection ends. Idempotent.
+   */
+  async close(deadlineMs: number): Promise<void> {
+    this.drain();
+    const closed = new Promise<void>((resolve) => {
+      this.#server.close(() => resolve());
+    });
+    await this.#idleWithin(deadlineMs);
+    if (this.#open.size > 0) {
+      this.abortAll(
+        new BridgeError('deadline_exceeded', `this process stops and waited ${deadlineMs} ms for the call to end`, {
+          executed: 'maybe',
+        }),
+      );
+      await this.#idleWithin(LAST_ANSWERS_MS);
+    }
+    this.#server.closeAllConnections();
+    await closed;
+  }
+
+  /** Ends every call in flight with `error` as its answer. */
+  abortAll(error: BridgeError): void {
+    this.#edge.abortAll(error);
+  }
+
+  /** Closes the port and cuts every connection. */
+  async destroy(): Promise<void> {
+    const closed = new Promise<void>((resolve) => {
+      this.#server.close(() => resolve());
+    });
+    this.#server.closeAllConnections();
+    await closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.destroy();
+  }
+
+  ended(exchange: NodeExchange): void {
+    this.#open.delete(exchange);
+    if (this.#open.size === 0) this.#whenIdle?.();
+  }
+
+  sendTimedOut(): void {
+    this.#onEvent({ type: 'send_timeout' });
+  }
+
+  #listen(): void {
+    const server = this.#server;
+    server.on('request', (incoming, outgoing) => this.#take(this.#arrive(incoming, outgoing)));
+    server.on('checkContinue', (incoming: IncomingMessage, outgoing: ServerResponse) => {
+      const exchange = this.#arrive(incoming, outgoing);
+      exchange.awaitsContinue();
+      this.#take(exchange);
+    });
+    server.on('checkExpectation', (incoming: IncomingMessage, outgoing: ServerResponse) => {
+      void this.#answer(this.#arrive(incoming, outgoing), () => {
+        throw new BridgeError('expectation_failed', 'the only expectation that is met is 100-continue');
+      });
+    });
+    server.on('connect', (_incoming: IncomingMessage, socket: Duplex) => {
+      this.#refuse(socket, new BridgeError('method_not_allowed', 'this is no proxy: CONNECT is not taken'), undefined);
+    });
+    server.on('clientError', (error: ParserError, socket: Duplex) => this.#parserFailed(error, socket as Socket));
+    server.on('drop', () => this.#onEvent({ type: 'dropped' }));
+    // Out of file descriptors: the connection waits in the backlog, the process goes on.
+    server.on('error', (error) => this.#onEvent({ type: 'accept_error', error }));
+  }
+
+  #arrive(incoming: IncomingMessage, outgoing: ServerResponse): NodeExchange {
+    const exchange = new NodeExchange(incoming, outgoing, this);
+    this.#open.add(exchange);
+    return exchange;
+  }
+
+  #take(exchange: NodeExchange): void {
+    const address = exchange.method === 'POST' ? directToolAddress(exchange.target) : undefined;
+    if (address !== undefined) {
+      void this.#answer(exchange, (edge, inquiry) => callTool(edge, inquiry, address));
+      return;
+    }
+    try {
+      // Before the router builds a Request, which a strange Host or path would keep it from.
+      admit(this.#edge, exchange);
+    } catch (error) {
+      void this.#answer(exchange, () => {
+        throw error;
+      });
+      return;
+    }
+    this.#routed.set(exchange.incoming, exchange);
+    this.#route(exchange.incoming, exchange.outgoing)
+      .then(() => this.#settle(exchange))
+      .catch((error: unknown) => {
+        void this.#answer(exchange, () => {
+          throw error;
+        });
+      });
+  }
+
+  /** Whatever the router could not make a Request of. */
+  #settle(exchange: NodeExchange): void {
+    if (exchange.answered || exchange.gone) return;
+    void this.#answer(exchange, () => {
+      throw new BridgeError('bad_request', 'the request-target or the Host header is malformed');
+    });
+  }
+
+  async #answer(exchange: NodeExchange, handle: Handler): Promise<void> {
+    exchange.send(await conclude(this.#edge, exchange, handle));
+  }
+
+  #parserFailed(error: ParserError, socket: Socket): void {
+    if (error.code === 'ECONNRESET' || !socket.writable) {
+      socket.destroy();
+      return;
+    }
+    const open = [...this.#open].filter((exchange) => exchange.incoming.socket === socket);
+    const whole = open.filter((exchange) => exchange.incoming.complete);
+    const last = whole.at(-1);
+    if (last !== undefined && whole.length === open.length) {
+      // What failed came behind requests that are still being answered: those get their answers, it gets none.
+      last.closeAfterwards();
+      return;
+    }
+    this.#refuse(socket, fromParserError(error), error.code);
+  }
+
+  #refuse(socket: Duplex, error: BridgeError, code: string | undefined): void {
+    const status = writeRawProblem(socket, error);
+    this.#edge.count(status);
+    this.#onEvent({ type: 'parser_error', code, status });
+    linger(socket as Socket);
+    (socket as Socket).destroySoon();
+  }
+
+  async #idleWithin(timeoutMs: number): Promise<void> {
+    if (this.#open.size === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#whenIdle = resolve;
+    const timer = setTimeout(resolve, timeoutMs);
+    await promise;
+    clearTimeout(timer);
+    this.#whenIdle = undefined;
+  }
+}
