@@ -220,11 +220,22 @@ it('only a read may be cached', async () => {
 });
 
 it('the JSON Schema of the file names every setting with its default and refuses unknown ones', () => {
-  const schema = configFileJsonSchema() as Record<string, never>;
-  const server = schema.properties?.mcpServers?.additionalProperties as Record<string, never> | undefined;
-  expect(server?.additionalProperties).toBe(false);
-  expect(server?.properties?.pool?.properties).toMatchObject({
-    maxLineBytes: { type: 'integer', minimum: 1024, default: 8_388_608 },
-    maxShareOfTool: { type: 'number', exclusiveMinimum: 0, maximum: 1 },
+  expect(configFileJsonSchema()).toMatchObject({
+    properties: {
+      mcpServers: {
+        additionalProperties: {
+          additionalProperties: false,
+          properties: {
+            pool: {
+              additionalProperties: false,
+              properties: {
+                maxLineBytes: { type: 'integer', minimum: 1024, default: 8_388_608 },
+                maxShareOfTool: { type: 'number', exclusiveMinimum: 0, maximum: 1 },
+              },
+            },
+          },
+        },
+      },
+    },
   });
 });
