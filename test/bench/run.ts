@@ -11,7 +11,7 @@ import { type Results, tables } from './report/tables.ts';
 import { RunningSubject } from './running-subject.ts';
 import { measureColdStarts } from './sections/cold-start.ts';
 import { measureFreshClients } from './sections/fresh-clients.ts';
-import type { RunContext } from './sections/run-context.ts';
+import { type RunContext, reasonOf } from './sections/run-context.ts';
 import { measureThroughput } from './sections/throughput.ts';
 import { isInstalled, SUBJECTS, type Subject } from './subjects.ts';
 
@@ -53,6 +53,8 @@ async function bench(options: Options): Promise<number> {
   };
   const failures: string[] = [];
   const fail = (message: string): void => {
+    // Everything fails once it is being stopped; that is not worth a line each.
+    if (interrupted) throw new Error('interrupted');
     failures.push(message);
     progress(`FAILED: ${message}`);
   };
@@ -87,12 +89,11 @@ async function bench(options: Options): Promise<number> {
 
 let interrupted = false;
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.on(signal, async () => {
+  process.on(signal, () => {
     if (interrupted) process.exit(130);
     interrupted = true;
     process.stderr.write('stopping what was started; once more to leave at once\n');
-    await RunningSubject.stopAll();
-    process.exit(130);
+    void RunningSubject.stopAll();
   });
 }
 
@@ -101,6 +102,6 @@ try {
   if (options.help) process.stdout.write(`${USAGE}\n`);
   else process.exitCode = await bench(options);
 } catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${USAGE}\n`);
-  process.exitCode = 2;
+  process.stderr.write(`${reasonOf(error)}\n`);
+  process.exitCode = interrupted ? 130 : 2;
 }

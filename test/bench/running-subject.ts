@@ -26,6 +26,8 @@ export interface StartOptions {
 
 /** Everything started and not yet stopped, for a run that is interrupted. */
 const running = new Set<RunningSubject>();
+/** Set by `stopAll`: nothing new is started. */
+let closed = false;
 
 async function freePort(): Promise<number> {
   const server = createServer();
@@ -76,14 +78,16 @@ export class RunningSubject {
     running.add(this);
   }
 
-  /** Spawns and returns at once; nothing is known of it before the first call. */
+  /** Spawns; nothing is known of it before the first call. @throws Error after `stopAll` */
   static async spawn(subject: Subject, options: StartOptions): Promise<RunningSubject> {
-    const dir = mkdtempSync(join(tmpdir(), 'fleet-bench-'));
-    return new RunningSubject(subject, options, dir, await freePort(), await freePort());
+    const [port, opsPort] = [await freePort(), await freePort()];
+    if (closed) throw new Error('the run has ended');
+    return new RunningSubject(subject, options, mkdtempSync(join(tmpdir(), 'fleet-bench-')), port, opsPort);
   }
 
-  /** Ends whatever is left of a run that was interrupted. */
+  /** Ends whatever runs, now and for good: the end of a run, also of an interrupted one. */
   static async stopAll(): Promise<void> {
+    closed = true;
     await Promise.all([...running].map((subject) => subject.stop()));
   }
 
@@ -123,6 +127,7 @@ export class RunningSubject {
 
   /** Starts the generator and checks whole answers once. @throws Error where one is wrong */
   async drive(verify: (Job & { job: 'open' })['verify']): Promise<void> {
+    if (closed) throw new Error('the run has ended');
     this.#generator = fork(GENERATOR, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], execArgv: [] });
     const { server } = this.subject;
     const target =
@@ -135,7 +140,7 @@ export class RunningSubject {
   /** @throws Error where the job fails or does not end in time */
   async job<J extends Job>(job: J): Promise<JobResults[J['job']]> {
     const generator = this.#generator;
-    if (generator === undefined) throw new Error('drive() comes first');
+    if (generator?.connected !== true) throw new Error(`${this.subject.name}: it has no generator`);
     const { promise, resolve, reject } = Promise.withResolvers<JobReply>();
     generator.once('message', resolve);
     const exited = (): void => reject(new Error(`${this.subject.name}: its generator ended during ${job.job}`));

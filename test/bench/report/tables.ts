@@ -65,6 +65,11 @@ export function kibPerClient(result: FreshClients): number {
   return (result.after.bridgeRssKiB - result.before.bridgeRssKiB) / result.clients;
 }
 
+/** The same over the second stretch; NaN where there was none. */
+export function kibPerLaterClient({ after, later }: FreshClients): number {
+  return later === undefined ? Number.NaN : (later.after.bridgeRssKiB - after.bridgeRssKiB) / later.clients;
+}
+
 function freshTable({ freshClients }: Results): string {
   const rows = freshClients.map((result) => [
     result.subject + (result.farewell ? ' + DELETE' : ''),
@@ -73,9 +78,18 @@ function freshTable({ freshClients }: Results): string {
     `${figure(result.before.rssKiB / MIB)} → ${figure(result.after.rssKiB / MIB)}`,
     figure((result.after.pssKiB - result.before.pssKiB) / MIB),
     figure(kibPerClient(result)),
+    figure(kibPerLaterClient(result)),
   ]);
   const count = freshClients[0]?.clients ?? 0;
-  const head = ['subject', 'ms/client', 'processes', 'all RSS MiB', 'PSS growth MiB', 'KiB per client in the bridge'];
+  const head = [
+    'subject',
+    'ms/client',
+    'processes',
+    'all RSS MiB',
+    'PSS growth MiB',
+    'KiB per client in the bridge',
+    'over five times as many more',
+  ];
   return `### ${count} fresh clients, one after another\n\nEach opens a connection and, where there are sessions, a session; calls echo once; goes.\n\n${table(head, rows)}`;
 }
 

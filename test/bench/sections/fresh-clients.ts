@@ -12,10 +12,15 @@ export interface FreshClients {
   readonly msPerClient: number;
   readonly before: TreeMemory;
   readonly after: TreeMemory;
+  /** A longer second stretch, where the first left no processes and was quick: heap that settles, or a leak. */
+  readonly later: { readonly clients: number; readonly after: TreeMemory } | undefined;
 }
 
 /** Clients before the first look at memory: their cost is the first use of code. */
 const WARM_UP_CLIENTS = 20;
+/** The second stretch, in times of the first, and how quick a client must be for it. */
+const LATER_TIMES = 5;
+const LATER_MS_PER_CLIENT = 15;
 
 async function measure(context: RunContext, subject: Subject, farewell: boolean): Promise<FreshClients> {
   const running = await RunningSubject.spawn(subject, { child: 'echo', compileCache: context.cacheDir });
@@ -27,7 +32,14 @@ async function measure(context: RunContext, subject: Subject, farewell: boolean)
     const count = context.options.clients;
     const { elapsedMs } = await running.job({ job: 'clients', count, farewell });
     const after = treeMemory(running.pid);
-    return { subject: subject.name, farewell, clients: count, msPerClient: elapsedMs / count, before, after };
+    const msPerClient = elapsedMs / count;
+    const clients = count * LATER_TIMES;
+    let later: FreshClients['later'];
+    if (after.processes <= before.processes && msPerClient < LATER_MS_PER_CLIENT) {
+      await running.job({ job: 'clients', count: clients, farewell });
+      later = { clients, after: treeMemory(running.pid) };
+    }
+    return { subject: subject.name, farewell, clients: count, msPerClient, before, after, later };
   } finally {
     await running.stop();
   }
