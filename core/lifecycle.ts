@@ -1,12 +1,10 @@
 import type { EventEmitter } from 'node:events';
 
-/** Something with two endings; both idempotent, both settle when nothing of it is left. */
+/** Something that can be ended at once. */
 export interface Part {
   /** For the log. */
   readonly name: string;
-  /** Finishes what it has, refuses what is new. */
-  drain(): Promise<void>;
-  /** Ends it now. */
+  /** Settles when nothing of it is left. Idempotent. */
   destroy(): Promise<void>;
 }
 
@@ -16,8 +14,11 @@ export interface Entrance extends Part {
   open(): Promise<void>;
   /** Says to whoever asks that this process is leaving; calls are still taken. */
   announce(): void;
-  /** Answers every call in flight now, as out of time; `drain` then settles. */
-  expire(): void;
+  /**
+   * Takes nothing new and waits for the answers in flight; what is left after `budgetMs` is answered as out of time,
+   * and then the connections end.
+   */
+  close(budgetMs: number): Promise<void>;
   /** Calls without an answer yet. */
   readonly inFlight: number;
 }
@@ -26,6 +27,8 @@ export interface Entrance extends Part {
 export interface Engine extends Part {
   /** Settles when it has started or failed once; never rejects. */
   start(): Promise<void>;
+  /** Refuses what is new, finishes what it has, then stops its workers. */
+  drain(): Promise<void>;
 }
 
 /** What an operator wants to know of a process's life; the lifecycle itself does not log. */
@@ -54,8 +57,8 @@ export interface LifecycleOptions {
   readonly on: (event: LifecycleEvent) => void;
 }
 
-/** After the drain budget: the answers that say so have to be written. */
-const answerBudgetMs = 1000;
+/** After the drain budget: the answers that say so have to be written (1 s), and some air. */
+const answerBudgetMs = 2000;
 /** The grace of cancelled calls (2 s), the stop ladder of a worker (2 s + 5 s + 1 s), and some air. */
 const engineBudgetMs = 12_000;
 /** Killed process groups are gone within this, or nobody can help it. */
@@ -68,7 +71,7 @@ const EXIT_BY_SIGNAL = { SIGINT: 130, SIGTERM: 143 } as const;
 
 /**
  * A process from its first port to its exit code, in phases with budgets:
- * open → start → ready → announce (`delayMs`) → drain (`budgetMs`) → expire (1 s) → stop the engines (12 s) → ended.
+ * open → start → ready → announce (`delayMs`) → close the entrance (`budgetMs` + 2 s) → stop the engines (12 s) → ended.
  * The second request to stop, in any phase, ends everything at once. No phase is skipped because another one failed.
  */
 export class Lifecycle {
@@ -143,13 +146,17 @@ export class Lifecycle {
 
     // The engines refuse from now on what still comes in over open connections.
     const enginesDrained = Promise.all(engines.map((engine) => this.#guard(engine, () => engine.drain())));
-    const answered = this.#guard(entrance, () => entrance.drain());
-    if (!(await this.#within(drain.budgetMs, answered))) {
-      if (this.#killed) return;
-      on({ event: 'process:expired', inFlight: entrance.inFlight, budgetMs: drain.budgetMs });
-      entrance.expire();
-      await this.#within(answerBudgetMs, answered);
-    }
+    // Set before the entrance sets its own timer, so that what is left is counted before it is answered.
+    const expiry = timer(drain.budgetMs);
+    void expiry.promise.then(() => {
+      const { inFlight } = entrance;
+      if (inFlight > 0) on({ event: 'process:expired', inFlight, budgetMs: drain.budgetMs });
+    });
+    await this.#within(
+      drain.budgetMs + answerBudgetMs,
+      this.#guard(entrance, () => entrance.close(drain.budgetMs)),
+    );
+    expiry.cancel();
     if (this.#killed) return;
 
     const stopped = await this.#within(engineBudgetMs, enginesDrained);

@@ -18,8 +18,7 @@ function fakes(steps: string[]) {
     inFlight: 2,
     open: note('open main'),
     announce: note('announce'),
-    expire: note('expire'),
-    drain: note('drain main', answered.promise),
+    close: note('close main', answered.promise),
     destroy: note('destroy main'),
   };
   const engine: Engine = {
@@ -28,7 +27,7 @@ function fakes(steps: string[]) {
     drain: note('drain echo', drained.promise),
     destroy: note('destroy echo'),
   };
-  const ops = { name: 'ops port', open: note('open ops'), drain: note('drain ops'), destroy: note('destroy ops') };
+  const ops = { name: 'ops port', open: note('open ops'), destroy: note('destroy ops') };
   return { answered, drained, started, entrance, engine, ops };
 }
 
@@ -93,7 +92,7 @@ it('draining announces at once, takes calls for the delay, then drains entrance 
   await tick(4999);
   expect(steps).toEqual(['announce']);
   await tick(1);
-  expect(steps).toEqual(['announce', 'drain echo', 'drain main']);
+  expect(steps).toEqual(['announce', 'drain echo', 'close main']);
   parts.answered.resolve();
   await tick();
   expect(steps).toHaveLength(3);
@@ -104,23 +103,25 @@ it('draining announces at once, takes calls for the delay, then drains entrance 
   expect(vi.getTimerCount()).toBe(0);
 });
 
-it('calls still in flight after the budget are answered as out of time before anything is destroyed', async () => {
+it('the entrance is told its budget, and what is left after it is told before anything is destroyed', async () => {
   const lifecycle = create();
+  const close = vi.spyOn(parts.entrance, 'close');
   lifecycle.stop('SIGTERM', codes);
   await tick(29_999);
-  expect(steps).not.toContain('expire');
+  expect(close).toHaveBeenCalledWith(30_000);
+  expect(names()).toEqual(['process:draining']);
   await tick(1);
-  expect(steps).toEqual(['announce', 'drain echo', 'drain main', 'expire']);
+  expect(events.at(-1)).toEqual({ event: 'process:expired', inFlight: 2, budgetMs: 30_000 });
+  expect(steps).toEqual(['announce', 'drain echo', 'close main']);
   parts.answered.resolve();
   parts.drained.resolve();
   expect(await lifecycle.ended).toBe(0);
-  expect(events).toContainEqual({ event: 'process:expired', inFlight: 2, budgetMs: 30_000 });
 });
 
-it('a reader that takes no answer, and an engine that does not stop, are waited for only so long', async () => {
+it('an entrance that does not close, and an engine that does not stop, are waited for only so long', async () => {
   const lifecycle = create();
   lifecycle.stop('SIGTERM', codes);
-  await tick(30_000 + 1000 + 12_000);
+  await tick(30_000 + 2000 + 12_000);
   expect(await lifecycle.ended).toBe(0);
   expect(steps.slice(-3)).toEqual(ending);
   expect(names()).toEqual(['process:draining', 'process:expired', 'part:overdue', 'process:stopped']);
