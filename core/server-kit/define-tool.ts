@@ -1,0 +1,90 @@
+import type { Effect } from '#core/call.ts';
+import { inputSchema, type ObjectSchema, outputSchema, type z } from '#core/server-kit/schema.ts';
+import type { ToolContext } from '#core/server-kit/tool-context.ts';
+import { ToolError } from '#core/server-kit/tool-error.ts';
+
+/** One tool as its author writes it. */
+export interface ToolSpec<I extends z.ZodObject, O extends z.ZodObject> {
+  /** `[A-Za-z0-9_.-]{1,128}` */
+  readonly name: string;
+  readonly title: string;
+  /** For a model and for a developer: what it does, what it needs, what it never does. */
+  readonly description: string;
+  readonly input: I;
+  readonly output: O;
+  /** Annotations follow from it: `read` is read-only, `read` and `idempotent` are idempotent. */
+  readonly effect: Effect;
+  /** Whether it may remove or overwrite what is there. Default: a `write`. */
+  readonly destructive?: boolean;
+  /** Whether it reaches beyond the one system it is configured for. Default false. */
+  readonly openWorld?: boolean;
+  /** @throws ToolError when the tool says no */
+  run(args: z.output<I>, context: ToolContext): Promise<z.input<O>>;
+}
+
+/** A tool as `tools/list` shows it. */
+export interface ListedTool {
+  readonly name: string;
+  readonly title: string;
+  readonly description: string;
+  readonly inputSchema: ObjectSchema;
+  readonly outputSchema: ObjectSchema;
+  readonly annotations: Readonly<Record<string, string | boolean>>;
+}
+
+/** A tool as the server runs it. */
+export interface DefinedTool {
+  readonly name: string;
+  readonly effect: Effect;
+  /** Built once, when it is first asked for. */
+  listed(): ListedTool;
+  /** @throws ToolError `invalid_arguments`, or what `run` throws */
+  call(args: unknown, context: ToolContext): Promise<Readonly<Record<string, unknown>>>;
+}
+
+const MAX_LISTED_PROBLEMS = 20;
+
+function invalidArguments(issues: readonly z.core.$ZodIssue[]): ToolError {
+  const errors = issues.slice(0, MAX_LISTED_PROBLEMS).map(({ path, message }) => ({
+    pointer: path.map((step) => `/${String(step).replaceAll('~', '~0').replaceAll('/', '~1')}`).join(''),
+    message,
+  }));
+  const text = errors.map(({ pointer, message }) => (pointer === '' ? message : `${pointer}: ${message}`)).join('; ');
+  return new ToolError('invalid_arguments', text, {
+    hint: 'Compare the arguments with the inputSchema of the tool',
+    details: { errors },
+  });
+}
+
+/** Makes a tool of its parts. Unknown members of the input are refused. */
+export function defineTool<I extends z.ZodObject, O extends z.ZodObject>(spec: ToolSpec<I, O>): DefinedTool {
+  const { name, title, description, effect } = spec;
+  const input = spec.input.strict();
+  let listed: ListedTool | undefined;
+  return {
+    name,
+    effect,
+    listed: () => {
+      listed ??= {
+        name,
+        title,
+        description,
+        inputSchema: inputSchema(spec.input),
+        outputSchema: outputSchema(spec.output),
+        annotations: {
+          title,
+          readOnlyHint: effect === 'read',
+          idempotentHint: effect !== 'write',
+          destructiveHint: spec.destructive ?? effect === 'write',
+          openWorldHint: spec.openWorld ?? false,
+        },
+      };
+      return listed;
+    },
+    call: async (args, context) => {
+      const parsed = input.safeParse(args);
+      if (!parsed.success) throw invalidArguments(parsed.error.issues);
+      return spec.run(parsed.data as z.output<I>, context);
+    },
+  };
+}

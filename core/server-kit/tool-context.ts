@@ -1,0 +1,77 @@
+import type { Effect } from '#core/call.ts';
+import type { Log } from '#core/server-kit/log.ts';
+import { ToolError } from '#core/server-kit/tool-error.ts';
+
+/** `params._meta` key: how long the caller still waits, in ms, when the call was written. */
+export const DEADLINE_META = 'mcp-bridge-fleet/deadlineMs';
+/** `params._meta` key: the digest to hand to a vendor as its idempotency key. */
+export const IDEMPOTENCY_META = 'mcp-bridge-fleet/idempotencyKey';
+
+/** What one call may know and must obey. */
+export interface ToolContext {
+  /**
+   * Aborted when the caller cancelled, the deadline passed or this process is to end. Its reason is
+   * always a ToolError (`cancelled`, `deadline_exceeded`, `shutting_down`), so it can be thrown as it is.
+   */
+  readonly signal: AbortSignal;
+  /** The whole deadline in ms as handed down; undefined where the caller gave none. */
+  readonly deadlineMs: number | undefined;
+  /** What is left of it now, never below 0; `Infinity` without a deadline. */
+  remainingMs(): number;
+  /** For the vendor's own idempotency, where the bridge handed one down. */
+  readonly idempotencyKey: string | undefined;
+  readonly log: Log;
+}
+
+/** A context together with the end of its timers and listeners. */
+export interface OpenContext extends Disposable {
+  readonly context: ToolContext;
+}
+
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** Makes the context of one call. `cancelled` is the protocol's signal, `ending` the process's. */
+export function openContext(options: {
+  readonly effect: Effect;
+  readonly meta: Readonly<Record<string, unknown>> | undefined;
+  readonly cancelled: AbortSignal;
+  readonly ending: AbortSignal;
+  readonly log: Log;
+}): OpenContext {
+  const { effect, meta, cancelled, ending, log } = options;
+  const startedAtMs = performance.now();
+  const given = meta?.[DEADLINE_META];
+  const deadlineMs = typeof given === 'number' && Number.isFinite(given) && given >= 0 ? given : undefined;
+  const key = meta?.[IDEMPOTENCY_META];
+  const abort = new AbortController();
+  const retryable = effect !== 'write';
+
+  const onCancelled = () => abort.abort(new ToolError('cancelled', 'the caller cancelled the call', { retryable }));
+  const onEnding = () => abort.abort(new ToolError('shutting_down', 'the server is ending', { retryable }));
+  const onDeadline = () =>
+    abort.abort(new ToolError('deadline_exceeded', `not finished within ${deadlineMs} ms`, { retryable }));
+
+  if (cancelled.aborted) onCancelled();
+  else if (ending.aborted) onEnding();
+  cancelled.addEventListener('abort', onCancelled);
+  ending.addEventListener('abort', onEnding);
+  const timer = deadlineMs === undefined ? undefined : setTimeout(onDeadline, Math.min(deadlineMs, MAX_TIMER_MS));
+
+  return {
+    context: {
+      signal: abort.signal,
+      deadlineMs,
+      remainingMs: () =>
+        deadlineMs === undefined
+          ? Number.POSITIVE_INFINITY
+          : Math.max(0, deadlineMs - (performance.now() - startedAtMs)),
+      idempotencyKey: typeof key === 'string' && key !== '' ? key : undefined,
+      log,
+    },
+    [Symbol.dispose]: () => {
+      clearTimeout(timer);
+      cancelled.removeEventListener('abort', onCancelled);
+      ending.removeEventListener('abort', onEnding);
+    },
+  };
+}
