@@ -1,0 +1,68 @@
+import { createHash } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import pg from 'pg';
+import type { Sandbox } from '../../core/manifest.ts';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.ts';
+
+const SEED = new URL('./seed.sql', import.meta.url);
+const DATABASE = 'planner';
+const READER = 'planner_reader';
+const WRITER = 'planner_writer';
+
+async function withSuperuser(
+  postgres: EmbeddedPostgres,
+  database: string,
+  work: (client: pg.Client) => Promise<unknown>,
+): Promise<void> {
+  const client = new pg.Client({ connectionString: postgres.url({ database }) });
+  await client.connect();
+  try {
+    await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+/**
+ * Fills the database `planner` of a cluster with the event planner's rows, unless this very seed is in it already;
+ * another seed's database is replaced.
+ */
+export async function seedPlanner(postgres: EmbeddedPostgres): Promise<void> {
+  const seed = await readFile(SEED, 'utf8');
+  const digest = createHash('sha256').update(seed).digest('hex');
+  const marker = join(postgres.folder, 'seeded');
+  if ((await readFile(marker, 'utf8').catch(() => '')) === digest) return;
+  await withSuperuser(postgres, 'postgres', async (client) => {
+    await client.query(`drop database if exists ${DATABASE} with (force)`);
+    await client.query(`create database ${DATABASE}`);
+    await client.query(`revoke connect, temporary on database ${DATABASE} from public`);
+  });
+  await withSuperuser(postgres, DATABASE, async (client) => {
+    await client.query(seed);
+    await client.query(`grant connect on database ${DATABASE} to ${READER}, ${WRITER}`);
+  });
+  await postgres.allow(READER);
+  await postgres.allow(WRITER);
+  await writeFile(marker, digest);
+}
+
+/** The stand-in of a real database: PostgreSQL 18 with an event planner's rows, `execute` included. */
+export async function startSandbox({ dataDir }: { readonly dataDir: string }): Promise<Sandbox> {
+  const postgres = await startEmbeddedPostgres({ dataDir });
+  try {
+    await seedPlanner(postgres);
+  } catch (error) {
+    await postgres.stop();
+    throw error;
+  }
+  const notes = postgres.notes.length === 0 ? '' : ` (${postgres.notes.join('; ')})`;
+  return {
+    env: {
+      DATABASE_URL: postgres.url({ user: READER, database: DATABASE }),
+      POSTGRES_WRITE_URL: postgres.url({ user: WRITER, database: DATABASE }),
+    },
+    summary: `PostgreSQL ${postgres.version.split('-')[0]} on 127.0.0.1:${postgres.port}, an event planner's database${notes}`,
+    [Symbol.asyncDispose]: () => postgres.stop(),
+  };
+}
