@@ -10,12 +10,12 @@ export interface PoolEvents {
   'worker:retiring': { readonly workerId: number; readonly reason: RetireReason };
   /** Nothing of it is left. */
   'worker:ended': { readonly workerId: number; readonly reason: RetireReason; readonly end: WorkerEnd };
-  /** A start failed; the next is tried after `delayMs`. */
+  /** A start failed or a ready worker was lost; no start is tried within `delayMs`. */
   'pool:backoff': { readonly failures: number; readonly delayMs: number };
   /** The crash-loop verdict: calls are refused until a start succeeds. */
   'pool:failed': { readonly failures: number };
   /** A start succeeded after the verdict. */
   'pool:recovered': Record<never, never>;
-  /** A call had to be refused or left the queue. */
+  /** A call was refused or left the queue: an error code, or `aborted` where its signal gave another reason than the deadline. */
   'acquire:refused': { readonly code: string };
 }

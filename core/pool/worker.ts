@@ -22,13 +22,17 @@ export interface WorkerEnd {
 
 /** All the pool knows of what it keeps: it can become ready, take calls elsewhere, and end. */
 export interface Worker {
-  /** Unique in this process's life, never reused. */
+  /** Given by its pool: unique there, never reused. */
   readonly id: number;
   /** Settles once: fulfilled when it can take calls, rejected when it cannot start. */
   readonly ready: Promise<void>;
   /** Fulfilled once, when nothing of it is left. Never rejects. */
   readonly ended: Promise<WorkerEnd>;
-  /** False while it must not be given further calls though it is alive (its input is not being read). */
+  /**
+   * False while it must not be given further calls though it is alive (its input is not being read), and from
+   * the moment it is ending, before its leases are: a lease released by a worker that is not accepting does
+   * not prove that the worker works.
+   */
   readonly accepting: boolean;
   /** Called by the worker whenever `accepting` becomes true again; set by the pool. */
   onAccepting: (() => void) | undefined;
