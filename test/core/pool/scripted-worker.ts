@@ -123,6 +123,7 @@ export function scriptedPool({ settings, born = (worker) => worker.becomeReady()
 
 /** What became of one `acquire`, so that a test can look before and after. */
 export interface Attempt {
+  readonly key: string;
   lease: Lease<ScriptedWorker> | undefined;
   error: unknown;
   readonly code: string | undefined;
@@ -137,6 +138,7 @@ export function attempt(
   const controller = new AbortController();
   let settled = 0;
   const one = {
+    key,
     lease: undefined as Lease<ScriptedWorker> | undefined,
     error: undefined as unknown,
     get code() {
