@@ -1,5 +1,5 @@
 import type { Bridge } from '#core/bridge.ts';
-import { type BridgeError, CLIENT_GONE } from '#core/errors.ts';
+import type { BridgeError } from '#core/errors.ts';
 import { type Authenticate, anonymous } from './authenticate.ts';
 import type { Exchange } from './exchange.ts';
 import type { Problem, ProblemContext } from './problem.ts';
@@ -108,9 +108,4 @@ export class Edge {
     else if (status < 500) this.answers['4xx'] += 1;
     else this.answers['5xx'] += 1;
   }
-}
-
-/** Whether a call ended because its client left. */
-export function isClientGone(thrown: unknown): boolean {
-  return thrown === CLIENT_GONE;
 }
