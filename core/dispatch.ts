@@ -1,5 +1,6 @@
 import type { Invoke } from '#core/call.ts';
 import type { McpWorker } from '#core/child/mcp-worker.ts';
+import { BridgeError } from '#core/errors.ts';
 import type { Pool } from '#core/pool/pool.ts';
 
 /**
@@ -10,6 +11,10 @@ import type { Pool } from '#core/pool/pool.ts';
 export function dispatch(pool: Pool<McpWorker>): Invoke {
   return async function dispatchToPool(call) {
     const lease = await pool.acquire({ key: call.tool, signal: call.abort.signal, avoid: call.avoid });
+    if (call.avoid?.has(lease.worker.id)) {
+      lease.release();
+      throw new BridgeError('no_worker_ready', 'the only worker there is has just failed this call');
+    }
     return lease.worker.call(call, (reason) => {
       if (reason === undefined) lease.release();
       else lease.retire(reason);

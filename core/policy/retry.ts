@@ -26,7 +26,7 @@ const MAX_ATTEMPTS = 3;
  * - R2 (executed `maybe`, effect `write`): never.
  *
  * All within the call's one deadline and the bridge's budget. Where a second attempt could not reach a
- * child, the caller is told of the first failure if that one may have executed.
+ * worker, the caller is told of the first failure: that one may have executed, and it says what is wrong.
  */
 export class Retry {
   readonly #budget: RetryBudget;
@@ -61,8 +61,7 @@ export class Retry {
         try {
           return await next({ ...call, avoid });
         } catch (error) {
-          // Nothing that happens to a repeat takes back that the first attempt may have executed.
-          if (mayHaveExecuted(failure) && !mayHaveExecuted(error)) throw failure;
+          if (repeated ? didNotRun(error) : reachedNoWorker(error)) throw failure;
           failure = error;
         }
       }
@@ -86,6 +85,11 @@ function repeatable(call: ToolCall, failure: unknown, repeated: boolean): RetryC
   return call.policy.effect === 'write' || repeated ? undefined : 'r1';
 }
 
-function mayHaveExecuted(failure: unknown): boolean {
-  return !(failure instanceof BridgeError) || failure.executed !== 'no';
+/** It takes nothing back of what an attempt before it may have done. */
+function didNotRun(failure: unknown): failure is BridgeError {
+  return failure instanceof BridgeError && failure.executed === 'no';
+}
+
+function reachedNoWorker(failure: unknown): boolean {
+  return didNotRun(failure) && failure.workerId === undefined;
 }

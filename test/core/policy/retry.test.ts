@@ -31,6 +31,12 @@ describe('R0, no byte reached a child', () => {
     expect(next).toHaveBeenCalledTimes(3);
   });
 
+  it('tells of the worker where no other one could be had', async () => {
+    const full = new BridgeError('worker_backpressure', 'deaf', { workerId: 1 });
+    const next = failing(full, new BridgeError('no_worker_ready', 'only that one'));
+    await expect(new Retry().policy(next)(toolCall())).rejects.toBe(full);
+  });
+
   it('leaves refusals of the pool alone: they would only repeat', async () => {
     const next = failing(new BridgeError('queue_full', 'full'));
     await expect(new Retry().policy(next)(toolCall())).rejects.toMatchObject({ code: 'queue_full' });
@@ -58,6 +64,11 @@ describe('R1, it may have run and may run again', () => {
       code: 'child_crashed',
       executed: 'maybe',
     });
+  });
+
+  it('tells of the first failure when the second attempt could not be written', async () => {
+    const next = failing(crashed('maybe', 1), crashed('no', 2));
+    await expect(new Retry().policy(next)(toolCall())).rejects.toMatchObject({ workerId: 1, executed: 'maybe' });
   });
 
   it('does not repeat an answer that was too large or an error of the tool', async () => {

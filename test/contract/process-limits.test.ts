@@ -1,0 +1,38 @@
+/** Acceptance rows D8 and D9: the operating system says no. */
+import { connect } from 'node:net';
+import { expect, it } from 'vitest';
+import { Fleet } from '../support/fleet.ts';
+import { until } from '../support/until.ts';
+
+it('D8 with few file descriptors the process neither crashes nor stays shut', async () => {
+  await using fleet = await Fleet.fake({}, {}, { limits: 'ulimit -n 64' });
+  const { hostname, port } = new URL(fleet.url);
+  const sockets = Array.from({ length: 100 }, () => connect(Number(port), hostname).on('error', () => {}));
+  await until('many have been connected', () => sockets.filter(({ connecting }) => !connecting).length > 20);
+  for (const socket of sockets) socket.destroy();
+  await until('it serves again', async () => (await fleet.call('echo', { text: 'x' })).status === 200);
+  expect(fleet.process.exitCode).toBeNull();
+});
+
+it('D8 where no child can be spawned for want of descriptors the answer is 503 and recovers', async () => {
+  await using fleet = await Fleet.fake({}, { pool: { min: 0, max: 1 } }, { limits: 'ulimit -n 40' });
+  const { hostname, port } = new URL(fleet.url);
+  const sockets = Array.from({ length: 60 }, () => connect(Number(port), hostname).on('error', () => {}));
+  await until('the descriptors are taken', () => sockets.filter(({ connecting }) => !connecting).length > 5);
+  for (const socket of sockets) socket.destroy();
+  await until('it serves again', async () => (await fleet.call('echo', { text: 'x' })).status === 200);
+});
+
+// RLIMIT_NPROC does not bind root, so the process is given to nobody; without root the limit binds as it is.
+it('D9 without room for a further process a start fails like any other, and the service stays', async () => {
+  const uid = process.getuid?.() === 0 ? { uid: 65534 } : {};
+  await using fleet = await Fleet.fake(
+    {},
+    { pool: { min: 0, max: 1 } },
+    { limits: 'ulimit -u 20', env: { NODE_COMPILE_CACHE: '', HOME: '/tmp' }, ...uid },
+  );
+  const answer = await fleet.call('echo', { text: 'x' }, { headers: { 'x-request-timeout-ms': '3000' } });
+  expect(answer.status).toBe(503);
+  expect(answer.json.executed).toBe('no');
+  expect((await fleet.ops('/livez')).status).toBe(200);
+});
