@@ -17,8 +17,12 @@ export interface TransactionLimits {
 
 /** One open transaction. */
 export interface Transaction {
-  /** One statement from a caller or from us; exactly one, by the extended protocol. @throws ToolError */
-  read(sql: string, params: readonly unknown[], limits: RowLimits): Promise<ReadRows>;
+  /**
+   * One statement from a caller or from us; exactly one, by the extended protocol.
+   * @param prefixLength characters before the caller's own text, taken off the position of an error
+   * @throws ToolError
+   */
+  read(sql: string, params: readonly unknown[], limits: RowLimits, prefixLength?: number): Promise<ReadRows>;
   /** Rows of one of our own statements. @throws ToolError */
   rows<T>(sql: string, params?: readonly unknown[]): Promise<readonly T[]>;
   /** The names of the columns' types, e.g. `numeric(10,2)`. */
@@ -133,12 +137,12 @@ export class Database {
   }
 
   #transaction(client: pg.Client, signal: AbortSignal): Transaction {
-    const read = async (sql: string, params: readonly unknown[], limits: RowLimits): Promise<ReadRows> => {
+    const read: Transaction['read'] = async (sql, params, limits, prefixLength) => {
       signal.throwIfAborted();
       try {
         return await readRows(client, sql, params, limits);
       } catch (error) {
-        throw toSqlToolError(error);
+        throw toSqlToolError(error, prefixLength);
       }
     };
     const rows = async <T>(sql: string, params: readonly unknown[] = []): Promise<readonly T[]> =>

@@ -36,6 +36,7 @@ select current_user as role, current_database() as database, current_setting('se
        has_database_privilege(current_database(), 'create') as "createSchema",
        (select count(*) from pg_namespace n
         where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and has_schema_privilege(n.oid, 'create'))::int as "schemas",
+       exists (select from pg_proc p where p.proname in ('dblink_exec', 'dblink_connect') and has_function_privilege(p.oid, 'execute')) as dblink,
        grants.tables::int as tables, grants.owned::int as owned
 from pg_roles r, grants
 where r.rolname = current_user`;
@@ -54,6 +55,7 @@ interface Inspected {
   readonly schemas: number;
   readonly tables: number;
   readonly owned: number;
+  readonly dblink: boolean;
 }
 
 const DANGEROUS_ROLES: ReadonlySet<string> = new Set([
@@ -86,6 +88,7 @@ function report(found: Inspected): RoleReport {
       [found.schemas > 0, `may create objects in ${found.schemas} schemas`],
       [found.createDatabase, 'may create databases'],
       [found.bypassRls, 'bypasses row security'],
+      [found.dblink, 'may reach other databases through dblink'],
       ...found.member
         .filter((role) => !DANGEROUS_ROLES.has(role))
         .map((role) => [true, `is a member of ${role}`] as const),

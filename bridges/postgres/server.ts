@@ -1,11 +1,23 @@
 import { serve } from '../../core/server-kit/serve.ts';
 import { Connections } from './connections.ts';
 import { type Access, Database } from './database.ts';
+import { tableResources } from './resources.ts';
 import { RoleGuard } from './role.ts';
 import { readSettings, type Settings } from './settings.ts';
+import { describeTableTool } from './tools/describe-table.ts';
+import { executeTool } from './tools/execute.ts';
+import { explainTool } from './tools/explain.ts';
+import { listIndexesTool } from './tools/list-indexes.ts';
+import { listSchemasTool } from './tools/list-schemas.ts';
+import { listTablesTool } from './tools/list-tables.ts';
 import { queryTool } from './tools/query.ts';
+import { searchObjectsTool } from './tools/search-objects.ts';
 import { serverInfoTool } from './tools/server-info.ts';
+import { tableStatsTool } from './tools/table-stats.ts';
 import type { Toolbox, Way } from './tools/toolbox.ts';
+
+/** Shorter than the bridge's patience after EOF, so that cancelling is done before it sends SIGTERM. */
+const EOF_GRACE_MS = 800;
 
 function way(url: string, access: Access, settings: Settings): Way {
   const { maxConnections: max, connectTimeoutMs } = settings;
@@ -16,20 +28,30 @@ function way(url: string, access: Access, settings: Settings): Way {
 
 await serve(() => {
   const settings = readSettings();
-  const toolbox: Toolbox = {
-    settings,
-    read: way(settings.readUrl, 'read', settings),
-    write: settings.writeUrl === undefined ? undefined : way(settings.writeUrl, 'write', settings),
-  };
+  const read = way(settings.readUrl, 'read', settings);
+  const write = settings.writeUrl === undefined ? undefined : way(settings.writeUrl, 'write', settings);
+  const toolbox: Toolbox = { settings, read, write };
   return {
     name: 'postgres',
     version: '0.1.0',
     instructions:
       'A PostgreSQL database. Look around with list_tables, search_objects and describe_table, then ask with query. Values belong into params.',
-    tools: [queryTool(toolbox), serverInfoTool(toolbox)],
-    eofGraceMs: 800,
+    tools: [
+      queryTool(toolbox),
+      explainTool(toolbox),
+      listSchemasTool(toolbox),
+      listTablesTool(toolbox),
+      describeTableTool(toolbox),
+      listIndexesTool(toolbox),
+      tableStatsTool(toolbox),
+      searchObjectsTool(toolbox),
+      serverInfoTool(toolbox),
+      ...(write === undefined ? [] : [executeTool(toolbox, write)]),
+    ],
+    resources: tableResources(toolbox),
+    eofGraceMs: EOF_GRACE_MS,
     close: async () => {
-      await Promise.all([toolbox.read.connections.close(), toolbox.write?.connections.close()]);
+      await Promise.all([read.connections.close(), write?.connections.close()]);
     },
   };
 });
