@@ -29,7 +29,7 @@ export function fakeTool(name: string, policy: Partial<ToolPolicy> = {}, extra: 
 export function fakeCatalog(tools: readonly Tool[]): Catalog {
   return {
     tools,
-    leftOut: 0,
+    leftOut: [],
     get: (name) => tools.find((tool) => tool.name === name),
     near: (name) => tools.map((tool) => tool.name).filter((known) => known[0] === name[0]),
   };
