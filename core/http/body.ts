@@ -59,7 +59,7 @@ export function parseArguments(body: Buffer): Arguments {
     throw new BridgeError('invalid_body', "the body must be a JSON object, the tool's arguments by name");
   }
   const json = JSON.stringify(value);
-  if (LONE_SURROGATE.test(json)) {
+  if (json.includes('\\ud') && LONE_SURROGATE.test(json)) {
     throw new BridgeError('invalid_json', 'a string in the body holds half of a surrogate pair');
   }
   if (hasForbiddenKey(value, json)) {

@@ -10,6 +10,8 @@ import type { Answer } from './exchange.ts';
 import { findBridge, findTool } from './lookup.ts';
 import { idempotencyKey, requestTimeoutMs, wantsStrict } from './request-headers.ts';
 
+type Writable<T> = { -readonly [Member in keyof T]: T[Member] };
+
 /** Up to this size a result is copied into one string with its head and leaves in one write. */
 const MAX_TEXT_BYTES = 16_384;
 /** How long a call waits for a bridge's first list of tools where the caller does not say. */
@@ -50,19 +52,19 @@ export async function callTool(edge: Edge, inquiry: Inquiry, address: ToolAddres
       );
     }
     keyed = key !== undefined;
-    const call: ToolCall = {
+    const call: Writable<ToolCall> = {
       bridge: bridge.name,
       tool: tool.name,
       policy,
       argumentsJson: args.json,
       principal,
       requestId: inquiry.requestId,
-      ...(inquiry.trace === undefined ? undefined : { trace: inquiry.trace }),
-      ...(key === undefined ? undefined : { idempotencyKey: key }),
       arrivedAtMs: exchange.arrivedAtMs,
       timeoutMs,
       abort,
     };
+    if (inquiry.trace !== undefined) call.trace = inquiry.trace;
+    if (key !== undefined) call.idempotencyKey = key;
     const result = await bridge.invoke(call);
     return result.isError && wantsStrict(exchange)
       ? toolErrorAnswer(edge, inquiry, result)

@@ -5,8 +5,9 @@
  * @param json the value's own serialisation: a key that does not occur in it needs no walk
  */
 export function hasForbiddenKey(value: unknown, json: string): boolean {
-  if (json.includes('"__proto__":') || json.includes('"constructor.prototype":')) return true;
-  return json.includes('"constructor":') && hasConstructorPrototype(value);
+  if (json.includes('"__proto__":')) return true;
+  if (!json.includes('"constructor')) return false;
+  return json.includes('"constructor.prototype":') || hasConstructorPrototype(value);
 }
 
 function hasConstructorPrototype(value: unknown): boolean {

@@ -100,7 +100,8 @@ export class NodeExchange implements Exchange {
 
   readBody(maxBytes: number): Promise<Buffer> {
     const { incoming } = this;
-    if ((this.bodyLength() ?? 0) > maxBytes) return Promise.reject(bodyTooLarge(maxBytes));
+    const declared = this.bodyLength();
+    if (declared !== undefined && declared > maxBytes) return Promise.reject(bodyTooLarge(maxBytes));
     if (this.#gone) return Promise.reject(CLIENT_GONE);
     if (this.#awaitsContinue) this.outgoing.writeContinue();
     return new Promise((resolve, reject) => {
@@ -108,19 +109,22 @@ export class NodeExchange implements Exchange {
       let more: Buffer[] | undefined;
       let length = 0;
       this.#stop = reject;
+      const whole = (): void => resolve(more === undefined ? first : Buffer.concat(more, length));
       incoming.on('data', (chunk: Buffer) => {
         length += chunk.length;
         if (length > maxBytes) {
           incoming.removeAllListeners('data');
           this.#stopSocket();
           reject(bodyTooLarge(maxBytes));
-        } else if (first === NOTHING) first = chunk;
+          return;
+        }
+        if (first === NOTHING) first = chunk;
         else if (more === undefined) more = [first, chunk];
         else more.push(chunk);
+        // The parser holds the body to its declared length, so this is its end.
+        if (length === declared) whole();
       });
-      incoming.on('end', () => resolve(more === undefined ? first : Buffer.concat(more, length)));
-      // The connection broke; `close` of the response follows and says so.
-      incoming.on('error', () => undefined);
+      if (declared === undefined) incoming.on('end', whole);
     });
   }
 
