@@ -19,8 +19,10 @@ export interface ReadRows {
   readonly rows: readonly Readonly<Record<string, unknown>>[];
   /** True when there were more rows than `maxRows` or more bytes than `maxBytes`. */
   readonly truncated: boolean;
-  /** The server's count of rows; undefined where reading stopped early. */
-  readonly affected: number | undefined;
+  /** The command tag, e.g. `INSERT`; undefined where reading stopped early. */
+  readonly command: string | undefined;
+  /** Rows the statement gave or changed; only those read where reading stopped early. */
+  readonly affected: number;
 }
 
 /** Limits of one result. */
@@ -145,7 +147,9 @@ export async function readRows(
           columns: columns.map((column, at) => ({ ...column, name: names[at] ?? column.name })),
           rows: kept,
           truncated: full,
-          affected: ended ? (result.rowCount ?? seen) : undefined,
+          command: ended ? result.command : undefined,
+          // The server counts rows per batch where there are rows, and all of them where there are none.
+          affected: columns.length > 0 ? seen : (result.rowCount ?? 0),
         };
       }
       size = nextSize(socket.bytesRead - batchBegan, rows.length, full ? MAX_BATCH_ROWS : maxRows + 1 - kept.length);

@@ -37,6 +37,11 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   },
   '57P03': { code: 'database_unavailable', retryable: true, hint: 'The database server is starting; try again later' },
   '57P05': { code: 'database_unavailable', retryable: true },
+  '08P01': {
+    code: 'wrong_parameters',
+    retryable: false,
+    hint: 'Give one value in params for each placeholder $1, $2, …',
+  },
   '3D000': {
     code: 'not_configured',
     retryable: false,

@@ -6,6 +6,7 @@ import { asTable, parameters, sqlText, tableShape } from './result-shape.ts';
 import { guarded, type Toolbox, type Way } from './toolbox.ts';
 
 const MAX_RETURNED = 200;
+const CHANGING: ReadonlySet<string> = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE']);
 
 /** `execute`: one statement that changes rows, under the writing role. */
 export function executeTool({ settings }: Toolbox, write: Way): DefinedTool {
@@ -35,7 +36,12 @@ export function executeTool({ settings }: Toolbox, write: Way): DefinedTool {
       return guarded(write, context, async (transaction) => {
         const limits = { maxRows: MAX_RETURNED, maxBytes: settings.maxBytes, toTheEnd: true };
         const done = await transaction.read(sql, params, limits);
-        const affectedRows = done.affected ?? 0;
+        if (!CHANGING.has(done.command ?? '')) {
+          throw new ToolError('statement_not_allowed', 'a statement that only selects is not run here', {
+            hint: 'Let the statement after WITH be the one that changes rows, or use query',
+          });
+        }
+        const affectedRows = done.affected;
         if (expectedRows !== undefined && affectedRows !== expectedRows) {
           throw new ToolError(
             'row_count_mismatch',

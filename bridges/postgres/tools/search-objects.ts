@@ -41,7 +41,7 @@ with found as (
 select * from found
 where (strpos(lower(name), lower($1::text)) > 0 or strpos(lower(coalesce(comment, '')), lower($1::text)) > 0)
   and ($2::text[] is null or kind = any ($2::text[]))
-order by lower(name) <> lower($1::text), array_position('{table,column,function,index,type}'::text[], kind), schema, "on", name
+order by lower(name) <> lower($1::text), array_position('{table,column,function,index,type}'::text[], kind), length(name), name, schema, "on"
 limit $3::int`;
 
 /** `search_objects` */
