@@ -73,6 +73,17 @@ describe('a worker that dies', () => {
     await pool.destroy();
   });
 
+  it('is forgotten when its successor has lived for 10 s without a call', async () => {
+    const { pool, worker } = scriptedPool();
+    await pool.start();
+    worker(1).crash();
+    await pass(5_000);
+    expect(pool.stats().failures).toBe(1);
+    await pass(10_100);
+    expect(pool.stats().failures).toBe(0);
+    await pool.destroy();
+  });
+
   it('with others at the same time is replaced one at a time while the pool is failing', async () => {
     const { pool, worker, states } = scriptedPool({
       settings: { min: 3 },
@@ -138,11 +149,25 @@ describe('a crash loop', () => {
     const call = attempt(pool);
     await pass(2_000);
     expect(call.code).toBe('bridge_unavailable');
+    expect(pool.ready).toBe(false);
     broken = false;
     await pass(30_000);
     expect(seen('pool:recovered')).toHaveLength(1);
     expect(pool.ready).toBe(true);
-    expect(attempt(pool).lease).toBeDefined();
+    expect(pool.stats().state).toBe('ready');
+    const calls = Array.from({ length: 3 }, () => attempt(pool));
+    await pass();
+    expect(calls.map(({ settled }) => settled)).toEqual([1, 1, 0]);
+    await pool.destroy();
+  });
+
+  it('is what a call hears also where none may wait', async () => {
+    const { pool } = failing({ queueMax: 0 });
+    void pool.start();
+    await pass(2_000);
+    const call = attempt(pool);
+    await pass();
+    expect(call.code).toBe('bridge_unavailable');
     await pool.destroy();
   });
 

@@ -42,6 +42,24 @@ describe('drain', () => {
     await drained;
   });
 
+  it('serves one that waits from the worker it would avoid, as no other will be started', async () => {
+    const { pool, worker, workers } = scriptedPool({
+      settings: { concurrency: 1 },
+      born: (one) => one.id === 1 && one.becomeReady(),
+    });
+    await pool.start();
+    const running = held(attempt(pool));
+    const waiting = attempt(pool, { avoid: new Set([1]) });
+    void pool.drain();
+    worker(2).failToStart();
+    await pass(1_000);
+    running.release();
+    await pass();
+    expect(held(waiting).worker.id).toBe(1);
+    expect(workers).toHaveLength(2);
+    await pool.destroy();
+  });
+
   it('ends workers that are still starting at once', async () => {
     const { pool, worker } = scriptedPool({ settings: { min: 2 }, born: (one) => one.id === 1 && one.becomeReady() });
     const started = pool.start();

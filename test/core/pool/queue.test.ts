@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { CLIENT_GONE } from '#core/errors.ts';
+import { BridgeError, CLIENT_GONE } from '#core/errors.ts';
 import { attempt, deadline, held, pass, scriptedPool } from './scripted-worker.ts';
 
 beforeEach(() => void vi.useFakeTimers());
@@ -93,11 +93,12 @@ describe('a waiter whose signal is aborted', () => {
     const { pool } = scriptedPool({ settings: ONE });
     await pool.start();
     held(attempt(pool));
-    const call = attempt(pool);
-    const reason = new Error('mine');
-    call.abort(reason);
-    await pass();
-    expect(call.error).toBe(reason);
+    for (const reason of [new Error('mine'), new BridgeError('draining', 'not the deadline')]) {
+      const call = attempt(pool);
+      call.abort(reason);
+      await pass();
+      expect(call.error).toBe(reason);
+    }
   });
 
   it('never gets a lease when it was aborted before, but its own reason', async () => {

@@ -36,6 +36,10 @@ describe('the share of one tool', () => {
     await pool.start();
     const calls = Array.from({ length: 5 }, () => attempt(pool, { key: 'a' }));
     await pass();
+    calls[3]?.abort();
+    const again = attempt(pool, { key: 'a' });
+    await pass();
+    expect(again.settled).toBe(0);
     expect(calls[4]?.error).toMatchObject({
       code: 'queue_full',
       message: expect.stringContaining('2 calls of this tool waiting, its share of a queue of 4'),
