@@ -1,0 +1,37 @@
+import type { BridgeEvent } from '#core/bridge.ts';
+import type { Log } from '#core/telemetry/log.ts';
+
+/** How loud each event of a bridge is; a refused call is counted elsewhere and would only flood the log. */
+const LEVELS = {
+  'worker:starting': 'debug',
+  'worker:ready': 'info',
+  'worker:retiring': 'info',
+  'worker:ended': 'info',
+  'worker:stderr': 'info',
+  'pool:backoff': 'warn',
+  'pool:failed': 'error',
+  'pool:recovered': 'info',
+  'tools:listed': 'info',
+  'acquire:refused': 'debug',
+} as const satisfies Record<BridgeEvent['event'], keyof Log>;
+
+const SENTENCES = {
+  'worker:starting': 'worker starting',
+  'worker:ready': 'worker ready',
+  'worker:retiring': 'worker retiring',
+  'worker:ended': 'worker ended',
+  'worker:stderr': 'worker stderr',
+  'pool:backoff': 'a worker could not start; the next start waits',
+  'pool:failed': 'no worker can be started; calls are refused until one can',
+  'pool:recovered': 'workers start again',
+  'tools:listed': 'tools listed',
+  'acquire:refused': 'call refused',
+} as const satisfies Record<BridgeEvent['event'], string>;
+
+/** Writes the events of one bridge to the log, one line each. */
+export function logBridge(log: Log, bridge: string): (event: BridgeEvent) => void {
+  return ({ event, ...fields }) => {
+    const crashed = event === 'worker:ended' && 'end' in fields && !fields.end.expected;
+    log[crashed ? 'warn' : LEVELS[event]](SENTENCES[event], { event, bridge, ...fields });
+  };
+}
