@@ -214,7 +214,7 @@ const MAX_SAID_CHARS = 300;
 function printable(text: string): string {
   const line = text
     .slice(0, MAX_SAID_CHARS + 1)
-    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
+    .replace(/[\p{Cc}\p{Cf}\p{Z}]+/gu, ' ')
     .toWellFormed()
     .trim();
   return line.length > MAX_SAID_CHARS ? `${line.slice(0, MAX_SAID_CHARS).toWellFormed()}…` : line;
