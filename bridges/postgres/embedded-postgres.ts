@@ -37,7 +37,9 @@ export interface EmbeddedPostgresOptions {
   readonly durable?: boolean;
 }
 
+const PASSWORDS = 'fleet-passwords.json';
 const MAX_FOLDERS = 8;
+const MAX_PORTS = 3;
 const START_DEADLINE_MS = 20_000;
 const STOP_DEADLINE_MS = 10_000;
 const POLL_MS = 15;
@@ -165,7 +167,7 @@ class Cluster implements EmbeddedPostgres {
     if (this.#user !== undefined) await chown(this.folder, this.#user.uid, this.#user.gid);
     await this.#clearStalePid();
     if (await stat(join(this.#data, 'PG_VERSION')).catch(() => undefined)) {
-      this.#passwords = JSON.parse(await readFile(join(this.folder, 'passwords.json'), 'utf8')) as Passwords;
+      this.#passwords = JSON.parse(await readFile(join(this.#data, PASSWORDS), 'utf8')) as Passwords;
       return;
     }
     await this.#initialise();
@@ -200,7 +202,8 @@ class Cluster implements EmbeddedPostgres {
         join(this.folder, 'postgres.log'),
       );
       this.#passwords = { postgres: password };
-      await this.#savePasswords();
+      // Inside the cluster, so that both appear in one step: of two who make it at once, one wins as a whole.
+      await this.#savePasswords(partial);
       await rename(partial, this.#data);
     } catch (error) {
       await rm(partial, { recursive: true, force: true });
@@ -211,15 +214,27 @@ class Cluster implements EmbeddedPostgres {
     }
   }
 
-  async #savePasswords(): Promise<void> {
-    const file = join(this.folder, 'passwords.json');
+  async #savePasswords(folder = this.#data): Promise<void> {
+    const file = join(folder, PASSWORDS);
     await writeFile(`${file}.new`, JSON.stringify(this.#passwords), { mode: 0o600 });
     await rename(`${file}.new`, file);
   }
 
   async start(): Promise<void> {
     if (this.#keeper !== undefined) return;
-    this.#port ||= await freePort();
+    if (this.#port !== 0) return this.#startOnce();
+    for (let turn = 1; ; turn += 1) {
+      this.#port = await freePort();
+      try {
+        return await this.#startOnce();
+      } catch (error) {
+        // Somebody may have taken the port between the look and the start.
+        if (error instanceof InUse || turn === MAX_PORTS) throw error;
+      }
+    }
+  }
+
+  async #startOnce(): Promise<void> {
     const settings = {
       ...SETTINGS,
       port: String(this.#port),

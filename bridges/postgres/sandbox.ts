@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import pg from 'pg';
 import type { Sandbox } from '../../core/manifest.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.ts';
@@ -31,20 +30,27 @@ async function withSuperuser(
 export async function seedPlanner(postgres: EmbeddedPostgres): Promise<void> {
   const seed = await readFile(SEED, 'utf8');
   const digest = createHash('sha256').update(seed).digest('hex');
-  const marker = join(postgres.folder, 'seeded');
-  if ((await readFile(marker, 'utf8').catch(() => '')) === digest) return;
+  let seeded = false;
   await withSuperuser(postgres, 'postgres', async (client) => {
+    const found = await client.query<{ readonly digest: string | null }>(
+      "select shobj_description(oid, 'pg_database') as digest from pg_database where datname = $1",
+      [DATABASE],
+    );
+    seeded = found.rows[0]?.digest === digest;
+    if (seeded) return;
     await client.query(`drop database if exists ${DATABASE} with (force)`);
     await client.query(`create database ${DATABASE}`);
     await client.query(`revoke connect, temporary on database ${DATABASE} from public`);
   });
+  if (seeded) return;
   await withSuperuser(postgres, DATABASE, async (client) => {
     await client.query(seed);
     await client.query(`grant connect on database ${DATABASE} to ${READER}, ${WRITER}`);
   });
   await postgres.allow(READER);
   await postgres.allow(WRITER);
-  await writeFile(marker, digest);
+  // Last, and in the database itself: a seed that was cut short is begun anew.
+  await withSuperuser(postgres, 'postgres', (client) => client.query(`comment on database ${DATABASE} is '${digest}'`));
 }
 
 /** The stand-in of a real database: PostgreSQL 18 with an event planner's rows, `execute` included. */
