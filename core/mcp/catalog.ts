@@ -1,5 +1,9 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ToolPolicy } from '#core/call.ts';
-import type { ArgumentError } from '#core/errors.ts';
+import { type ArgumentError, BridgeError } from '#core/errors.ts';
+import { editDistance } from '#core/mcp/edit-distance.ts';
+import { CompiledSchema } from '#core/mcp/schema.ts';
+import { SchemaRejectedError } from '#core/mcp/schema-shape.ts';
 
 /** A tool as the child lists it: unknown members kept. */
 export interface ToolDefinition {
@@ -19,14 +23,163 @@ export interface Tool {
   readonly policy: ToolPolicy;
   /** Why its input schema cannot be used; calls are refused with `schema_rejected`. */
   readonly rejected: string | undefined;
-  /** What is wrong with the arguments, at most 20; undefined when they fit. @throws BridgeError schema_rejected when it took too long */
+  /**
+   * What is wrong with the arguments, at most 20; undefined when they fit.
+   * @throws BridgeError schema_rejected when the schema is, or when checking took too long
+   */
   validate(args: Readonly<Record<string, unknown>>): readonly ArgumentError[] | undefined;
 }
 
 /** The tools of one bridge at one moment; immutable, replaced as a whole when the child's list changes. */
 export interface Catalog {
+  /** By name, so that all replicas list them alike. */
   readonly tools: readonly Tool[];
+  /** Listed by the child and not taken over: one line each, name and reason. */
+  readonly leftOut: readonly string[];
   get(name: string): Tool | undefined;
   /** Up to three near names, for `suggestions`. */
   near(name: string): readonly string[];
+}
+
+/** The names MCP recommends; others could not be addressed safely in a path. */
+const TOOL_NAME = /^[A-Za-z0-9_.-]{1,128}$/;
+
+const MAX_SUGGESTIONS = 3;
+/** Longer unknown names get no suggestions: comparing must stay cheap for whoever sends nonsense. */
+const MAX_COMPARED_LENGTH = 64;
+
+/** Schemas are compiled for so long at a time; calls in flight go on in between. */
+const COMPILE_SLICE_MS = 5;
+
+/**
+ * Makes a catalog of what a child lists. What did not change since `previous` is taken from there, compiled
+ * validators included; when nothing changed, `previous` itself is returned. Never rejects: a tool that cannot be
+ * addressed is left out, one whose schema cannot be used is `rejected`.
+ */
+export async function createCatalog(
+  definitions: readonly ToolDefinition[],
+  policyFor: (name: string) => ToolPolicy,
+  previous?: Catalog,
+): Promise<Catalog> {
+  const tools = new Map<string, ListedTool>();
+  const leftOut: string[] = [];
+  let sliceEndsAtMs = performance.now() + COMPILE_SLICE_MS;
+  for (const definition of definitions) {
+    if (performance.now() > sliceEndsAtMs) {
+      await nextTurn();
+      sliceEndsAtMs = performance.now() + COMPILE_SLICE_MS;
+    }
+    const reason = whyNot(definition, tools);
+    if (reason !== undefined) {
+      leftOut.push(`${shown(definition?.name)}: ${reason}`);
+      continue;
+    }
+    const known = previous?.get(definition.name);
+    tools.set(definition.name, listed(definition, policyFor(definition.name), known));
+  }
+  const sorted = [...tools.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  const unchanged =
+    previous !== undefined &&
+    sorted.length === previous.tools.length &&
+    sorted.every((tool, n) => tool === previous.tools[n]) &&
+    leftOut.join('\n') === previous.leftOut.join('\n');
+  return unchanged ? previous : new ListedCatalog(sorted, leftOut);
+}
+
+function whyNot(
+  definition: ToolDefinition | null | undefined,
+  taken: ReadonlyMap<string, unknown>,
+): string | undefined {
+  if (typeof definition?.name !== 'string') return 'it has no name';
+  if (!TOOL_NAME.test(definition.name)) return 'its name is not 1 to 128 of A-Z a-z 0-9 _ . -';
+  if (taken.has(definition.name)) return 'an earlier tool has the same name';
+  // It could not be listed either.
+  if (!sameJson(definition, definition)) return 'it is nested too deep';
+  return undefined;
+}
+
+/** A child's name for something, safe to be logged. */
+function shown(name: unknown): string {
+  return JSON.stringify(String(name).slice(0, 64)).replace(/[^\x20-\x7e]/g, '?');
+}
+
+function listed(definition: ToolDefinition, policy: ToolPolicy, known: Tool | undefined): ListedTool {
+  if (known instanceof ListedTool) {
+    if (known.policy === policy && sameJson(known.definition, definition)) return known;
+    if (sameJson(known.definition.inputSchema, definition.inputSchema)) {
+      return new ListedTool(definition, policy, known.schema);
+    }
+  }
+  return new ListedTool(definition, policy, compiled(definition.inputSchema));
+}
+
+function compiled(inputSchema: unknown): CompiledSchema | SchemaRejectedError {
+  try {
+    return new CompiledSchema(inputSchema);
+  } catch (error) {
+    if (error instanceof SchemaRejectedError) return error;
+    return new SchemaRejectedError('it cannot be used', { cause: error });
+  }
+}
+
+function sameJson(a: unknown, b: unknown): boolean {
+  try {
+    return JSON.stringify(a) === JSON.stringify(b);
+  } catch {
+    return false; // nested too deep to be written down
+  }
+}
+
+class ListedTool implements Tool {
+  readonly name: string;
+  readonly definition: ToolDefinition;
+  readonly policy: ToolPolicy;
+  readonly rejected: string | undefined;
+  readonly schema: CompiledSchema | SchemaRejectedError;
+
+  constructor(definition: ToolDefinition, policy: ToolPolicy, schema: CompiledSchema | SchemaRejectedError) {
+    this.name = definition.name;
+    this.definition = definition;
+    this.policy = policy;
+    this.schema = schema;
+    this.rejected = schema instanceof SchemaRejectedError ? schema.message : undefined;
+  }
+
+  validate(args: Readonly<Record<string, unknown>>): readonly ArgumentError[] | undefined {
+    if (this.schema instanceof CompiledSchema) return this.schema.errors(args);
+    throw new BridgeError('schema_rejected', `the tool's input schema is not used: ${this.rejected}`);
+  }
+}
+
+class ListedCatalog implements Catalog {
+  readonly tools: readonly Tool[];
+  readonly leftOut: readonly string[];
+  readonly #byName: ReadonlyMap<string, Tool>;
+
+  constructor(tools: readonly Tool[], leftOut: readonly string[]) {
+    this.tools = tools;
+    this.leftOut = leftOut;
+    this.#byName = new Map(tools.map((tool) => [tool.name, tool]));
+  }
+
+  get(name: string): Tool | undefined {
+    return this.#byName.get(name);
+  }
+
+  near(name: string): readonly string[] {
+    if (name.length > MAX_COMPARED_LENGTH) return [];
+    const wanted = comparable(name);
+    const limit = Math.max(1, Math.floor(wanted.length / 3));
+    return this.tools
+      .map((tool) => ({ name: tool.name, distance: editDistance(wanted, comparable(tool.name), limit) }))
+      .filter(({ distance }) => distance <= limit)
+      .sort((a, b) => a.distance - b.distance)
+      .slice(0, MAX_SUGGESTIONS)
+      .map((near) => near.name);
+  }
+}
+
+/** `postMessage`, `post-message` and `POST_MESSAGE` mean the same to who mistypes them. */
+function comparable(name: string): string {
+  return name.toLowerCase().replace(/[-_.]/g, '');
 }
