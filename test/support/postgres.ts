@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -18,6 +18,7 @@ export interface TestPostgres extends AsyncDisposable {
 /** Starts it, in about a second. */
 export async function startTestPostgres(): Promise<TestPostgres> {
   const folder = await mkdtemp(join(tmpdir(), 'fleet-pg-'));
+  await chmod(folder, 0o755); // as root PostgreSQL runs as another user, who has to walk in
   const server = await startEmbeddedPostgres({ dataDir: join(folder, 'data'), durable: false }).catch(async (error) => {
     await rm(folder, { recursive: true, force: true });
     throw error;
@@ -48,7 +49,7 @@ export async function startTestPostgres(): Promise<TestPostgres> {
     [Symbol.asyncDispose]: async () => {
       await server.stop();
       await rm(folder, { recursive: true, force: true });
-      if (server.folder !== join(folder, 'data')) await rm(server.folder, { recursive: true, force: true });
+      await rm(server.folder, { recursive: true, force: true });
     },
   };
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -14,6 +14,7 @@ let env: Record<string, string>;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'fleet-pg-'));
+  await chmod(folder, 0o755);
   postgres = await startEmbeddedPostgres({ dataDir: join(folder, 'data'), durable: false });
   await seedPlanner(postgres);
   env = {
