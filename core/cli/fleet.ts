@@ -1,0 +1,108 @@
+#!/usr/bin/env node
+/** The command `fleet`: the only place that parses the command line. Each command is loaded when it is run. */
+import { Command, CommanderError, Option } from 'commander';
+import packageJson from '../../package.json' with { type: 'json' };
+import { EXIT } from './exit-codes.ts';
+import type { FleetArguments } from './fleet-arguments.ts';
+
+interface Options {
+  readonly config?: string;
+  readonly name?: string;
+  readonly all?: true;
+  readonly host?: string;
+  readonly port?: string;
+  readonly opsPort?: string;
+  readonly schema?: true;
+}
+
+const dashes = process.argv.indexOf('--');
+const ownArguments = dashes === -1 ? process.argv : process.argv.slice(0, dashes);
+/** What follows `--`: the command to serve, which is not ours to parse. */
+const inlineCommand = dashes === -1 ? undefined : process.argv.slice(dashes + 1);
+
+const program = new Command('fleet')
+  .description('Stdio MCP servers behind plain HTTP.')
+  .version(packageJson.version)
+  .exitOverride()
+  .showHelpAfterError('(fleet --help shows what there is)');
+
+const config = new Option('--config <file>', 'servers in the mcpServers shape that every MCP client uses');
+const name = new Option('--name <name>', 'name of the server whose command follows --');
+const host = new Option('--host <address>', 'address to listen on (127.0.0.1; elsewhere AUTH has to be set)');
+const port = new Option('--port <number>', 'main port (3000; 0 is any free one)');
+const opsPort = new Option('--ops-port <number>', 'port of /livez, /readyz, /metrics and /status (9464)');
+
+program
+  .command('serve')
+  .description('serve bridges, servers of a config file, or one command')
+  .argument('[bridges...]', 'bridges that come with fleet, or servers of the config file')
+  .option('--all', 'every bridge that comes with fleet')
+  .addOption(config)
+  .addOption(name)
+  .addOption(host)
+  .addOption(port)
+  .addOption(opsPort)
+  .usage('[options] [bridges...] [-- command args...]')
+  .addHelpText(
+    'after',
+    `
+Examples:
+  fleet serve slack stripe
+  fleet serve --config fleet.config.json
+  fleet serve --name echo -- node path/to/server.mjs
+      (the server gets PATH, HOME and the like; one that needs more variables goes into a config file)
+
+Settings come from the command line, then the environment (PORT, HOST, OPS_PORT, POOL_MAX, ...), the config file and
+the bridge itself. A variable X may come as X_FILE, the path of a file.`,
+  )
+  .action(async (names: string[], options: Options) => {
+    const { serve } = await import('./serve.ts');
+    process.exit(await serve(fleetArguments(names, options)));
+  });
+
+program
+  .command('dev')
+  .description('every bridge on this machine; those without secrets run against a stand-in')
+  .argument('[bridges...]', 'only these')
+  .addOption(host)
+  .addOption(port)
+  .addOption(opsPort)
+  .action(async (names: string[], options: Options) => {
+    const { dev } = await import('./dev.ts');
+    process.exit(await dev({ ...fleetArguments(names, options), all: names.length === 0 }));
+  });
+
+program
+  .command('check')
+  .description('print the effective configuration, secrets redacted, and every problem')
+  .argument('[bridges...]', 'as for serve; all that come with fleet when nothing is named')
+  .option('--schema', 'print the JSON Schema of the config file instead')
+  .option('--all', 'every bridge that comes with fleet')
+  .addOption(config)
+  .addOption(name)
+  .addOption(host)
+  .addOption(port)
+  .addOption(opsPort)
+  .usage('[options] [bridges...] [-- command args...]')
+  .action(async (names: string[], options: Options) => {
+    const { check, printSchema } = await import('./check.ts');
+    process.exit(await (options.schema ? printSchema() : check(fleetArguments(names, options))));
+  });
+
+function fleetArguments(names: readonly string[], options: Options): FleetArguments {
+  const inline = options.name === undefined && inlineCommand === undefined;
+  return {
+    names,
+    all: options.all === true,
+    configFile: options.config,
+    inline: inline ? undefined : { name: options.name, command: inlineCommand },
+    flags: { host: options.host, port: options.port, opsPort: options.opsPort },
+  };
+}
+
+try {
+  await program.parseAsync(ownArguments);
+} catch (error) {
+  if (!(error instanceof CommanderError)) throw error;
+  process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+}

@@ -1,0 +1,114 @@
+import { createBridge } from '#core/bridge.ts';
+import type { FleetConfig } from '#core/config/fleet-config.ts';
+import { problemLine } from '#core/config/problems.ts';
+import { createApp } from '#core/http/app.ts';
+import { Edge } from '#core/http/edge.ts';
+import { createOps } from '#core/http/ops.ts';
+import { HttpServer } from '#core/http/server.ts';
+import { bindToProcess, type Entrance, Lifecycle, type LifecycleEvent } from '#core/lifecycle.ts';
+import type { Log, ProcessLog } from '#core/telemetry/log.ts';
+import { logBridge } from '#core/telemetry/log-bridge.ts';
+import packageJson from '../../package.json' with { type: 'json' };
+import { EXIT } from './exit-codes.ts';
+import { logConnection, logProblem } from './http-log.ts';
+import { ListenError, listenOn } from './listen-on.ts';
+import { said, tell } from './say.ts';
+
+/** Where a running fleet can be reached. */
+export interface Addresses {
+  readonly url: string;
+  readonly opsUrl: string;
+}
+
+export interface RunOptions {
+  /** What SIGHUP means; `stop` ends the process as a signal to stop does. */
+  readonly onHangup: (stop: () => void) => void;
+  /** Called once, when every bridge has started or failed once. */
+  readonly onReady?: (addresses: Addresses) => void;
+}
+
+const lastLinesBudgetMs = 500;
+
+/** Composes bridges, ports and lifecycle out of a configuration and runs them to their end. Returns the exit code. */
+export async function runFleet(config: FleetConfig, log: ProcessLog, options: RunOptions): Promise<number> {
+  const bridges = config.bridges.map((settings) =>
+    createBridge(settings, { baseEnv: config.baseEnv, on: logBridge(log, settings.name) }),
+  );
+  const edge = new Edge({
+    bridges: new Map(bridges.map((bridge) => [bridge.name, bridge])),
+    version: packageJson.version,
+    maxBodyBytes: config.http.maxBodyBytes,
+    allowedHosts: config.http.allowedHosts === undefined ? undefined : new Set(config.http.allowedHosts),
+    allowedOrigins: new Set(config.http.allowedOrigins),
+    onProblem: logProblem(log),
+  });
+  const opsOf = createOps({ main: edge });
+  const main = new HttpServer({ edge, app: createApp(edge), onEvent: logConnection(log, 'main') });
+  const ops = new HttpServer({ edge: opsOf.edge, app: opsOf.app, onEvent: logConnection(log, 'ops') });
+  const addresses = { url: '', opsUrl: '' };
+  const lifecycle = new Lifecycle({
+    entrance: entranceOf(main, async () => {
+      addresses.url = await listenOn(main, config.http, '--port');
+    }),
+    ops: {
+      name: 'ops port',
+      open: async () => {
+        addresses.opsUrl = await listenOn(ops, config.ops, '--ops-port');
+      },
+      destroy: () => ops.destroy(),
+    },
+    engines: bridges,
+    drain: config.drain,
+    on: (event) => logLifecycle(log, event, addresses),
+  });
+  for (const warning of config.warnings) log.warn(`configuration: ${problemLine(warning)}`);
+  for (const { name, mode, missing } of config.bridges) {
+    if (mode === 'not_configured') log.warn(`bridge ${name} is not configured: set ${missing.join(', ')}`);
+  }
+  using _bound = bindToProcess(lifecycle, process, () =>
+    options.onHangup(() => lifecycle.stop('SIGHUP', { drained: EXIT.ok, killed: 129 })),
+  );
+  try {
+    await lifecycle.start();
+  } catch (error) {
+    if (!(error instanceof ListenError)) throw error;
+    tell(`fleet: ${error.message}`);
+    await Promise.all([said(), log.flush(lastLinesBudgetMs)]);
+    return EXIT.unavailable;
+  }
+  if (!lifecycle.draining) options.onReady?.(addresses);
+  const exitCode = await lifecycle.ended;
+  await log.flush(lastLinesBudgetMs);
+  return exitCode;
+}
+
+function entranceOf(server: HttpServer, open: () => Promise<void>): Entrance {
+  return {
+    name: 'main port',
+    open,
+    announce: () => server.drain(),
+    close: (budgetMs) => server.close(budgetMs),
+    destroy: () => server.destroy(),
+    get inFlight() {
+      return server.inFlight;
+    },
+  };
+}
+
+/** How each event of the process's life is said. */
+const SAID = {
+  'process:opened': ['info', 'listening'],
+  'process:ready': ['info', 'ready'],
+  'process:draining': ['info', 'draining'],
+  'process:expired': ['warn', 'calls in flight are answered as out of time'],
+  'process:killed': ['warn', 'ended at once'],
+  'process:failed': ['error', 'an error that nobody caught'],
+  'part:failed': ['error', 'a part failed'],
+  'part:overdue': ['warn', 'parts are waited for no longer'],
+  'process:stopped': ['info', 'stopped'],
+} as const satisfies Record<LifecycleEvent['event'], readonly [keyof Log, string]>;
+
+function logLifecycle(log: Log, { event, ...fields }: LifecycleEvent, addresses: Addresses): void {
+  const [level, sentence] = SAID[event];
+  log[level](sentence, event === 'process:opened' || event === 'process:ready' ? { ...addresses, ...fields } : fields);
+}
