@@ -16,6 +16,8 @@ interface CpuProfile {
 }
 
 const LINES = 40;
+/** Lines below this share say nothing. */
+const MIN_SHARE = 0.002;
 const SECONDS = 6;
 const NOT_BUSY = new Set(['(idle)', '(program)']);
 
@@ -24,18 +26,23 @@ function place({ functionName, url, lineNumber }: CpuProfile['nodes'][number]['c
   return `${functionName || '(anonymous)'}${file}`;
 }
 
-/** Where a file belongs, so that shares of libraries can be added up. */
-function owner(url: string): string {
+/** Where a frame belongs, so that shares can be added up. */
+function owner({ url, functionName }: CpuProfile['nodes'][number]['callFrame']): string {
+  if (url === '') {
+    if (functionName === '(garbage collector)') return 'garbage collector';
+    return /^write/.test(functionName) ? 'write system calls' : 'V8 and native';
+  }
   const library = /node_modules\/((?:@[^/]+\/)?[^/]+)(?!.*node_modules)/.exec(url)?.[1];
   if (library !== undefined) return library;
   if (url.startsWith('node:')) return `node:${url.slice(5).replace('internal/', '').split('/')[0]}`;
   const room = /\/core\/([^/]+)/.exec(url)?.[1];
   if (room !== undefined) return `core/${room}`;
-  return url === '' ? 'V8 and native (writes, GC)' : 'other';
+  return basename(url);
 }
 
 function shares(selfMs: ReadonlyMap<string, number>, busyMs: number): string[][] {
   return [...selfMs]
+    .filter(([, ms]) => ms >= busyMs * MIN_SHARE)
     .toSorted((a, b) => b[1] - a[1])
     .slice(0, LINES)
     .map(([name, ms]) => [name, ((ms / busyMs) * 100).toFixed(1)]);
@@ -53,7 +60,7 @@ function summarise(profile: CpuProfile): string {
     if (frame === undefined || NOT_BUSY.has(frame.functionName)) return;
     busyMs += ms;
     add(byPlace, place(frame), ms);
-    add(byOwner, owner(frame.url), ms);
+    add(byOwner, owner(frame), ms);
   });
   return [
     table(['where', '% of busy time'], shares(byOwner, busyMs)),
