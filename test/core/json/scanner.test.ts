@@ -222,4 +222,49 @@ describe('JsonScanner', () => {
     expect(scanner.scan(lines, first + 1, lines.length)).toBe(lines.length - 1);
     expect(scanner.finish()).toBe('ok');
   });
+
+  it('tells the members of the outermost object, and one level below where asked', () => {
+    const long = 'x'.repeat(600);
+    const text = `{"a":1,"deep":{"b":[1,{"no":1}],"long":"${long}","c":{}},"list":[{"no":1}],"${long}":-2.5,"e\\n":true}`;
+    const whole = Buffer.from(text);
+    for (const chunkBytes of [whole.length, 1, 7]) {
+      const told: unknown[] = [];
+      const scanner = new JsonScanner({
+        ...GENEROUS,
+        sink: {
+          key: (depth, bytes, from, to, escaped) => {
+            const name = Buffer.from(bytes.subarray(from, to)).toString();
+            told.push([depth, name, escaped]);
+            return name === 'deep' || name === 'list';
+          },
+          value: (depth, kind, start, end, bytes, from, to) => {
+            const raw = Buffer.from(bytes.subarray(from, to)).toString();
+            // The offsets are those of the value, and so is the raw text where it is given.
+            expect(['', text.slice(start, end)]).toContain(raw);
+            expect(raw.length).toBe(to - from);
+            told.push([depth, kind, text.slice(start, end).length]);
+          },
+        },
+      });
+      expect(scanned(whole, scanner, chunkBytes)).toBe('ok');
+      expect(told).toEqual([
+        [1, 'a', false],
+        [1, 'number', 1],
+        [1, 'deep', false],
+        [2, 'b', false],
+        [2, 'array', 12],
+        [2, 'long', false],
+        [2, 'string', 602],
+        [2, 'c', false],
+        [2, 'object', 2],
+        [1, 'object', 635],
+        [1, 'list', false],
+        [1, 'array', 10],
+        [1, '', false],
+        [1, 'number', 4],
+        [1, 'e\\n', true],
+        [1, 'true', 4],
+      ]);
+    }
+  });
 });

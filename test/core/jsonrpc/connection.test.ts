@@ -316,6 +316,7 @@ describe('RpcConnection', () => {
     expect(output.texts.map((text) => text.split('\n').length - 1)).toEqual([2]);
     const c = ask(connection);
     await tick();
+    connection.end();
     expect([a.written, b.written, c.written]).toEqual([true, true, false]);
     expect(output.texts).toHaveLength(1);
     output.finish();
