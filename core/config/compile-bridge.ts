@@ -8,7 +8,7 @@ import { expand } from '#core/config/expand.ts';
 import type { FileServer } from '#core/config/file-schema.ts';
 import { mergePool, type PoolLayer } from '#core/config/pool-settings.ts';
 import type { Problems } from '#core/config/problems.ts';
-import { compileTools } from '#core/config/tool-policy.ts';
+import { compileTools, type PartialToolPolicy } from '#core/config/tool-policy.ts';
 import type { BridgeManifest } from '#core/manifest.ts';
 
 /** What compiling any bridge needs. */
@@ -180,10 +180,12 @@ function moduleServer(module: URL, { environment, directory }: CompileContext) {
 }
 
 /** The file's word on a tool goes member by member over the manifest's. */
-function mergeTools(manifest: BridgeManifest['tools'], file: FileServer['tools']): NonNullable<FileServer['tools']> {
-  const merged: NonNullable<FileServer['tools']> = { ...manifest };
-  for (const [tool, said] of Object.entries(file ?? {})) merged[tool] = { ...merged[tool], ...said };
-  return merged;
+function mergeTools(
+  manifest: Readonly<Record<string, PartialToolPolicy>>,
+  file: Readonly<Record<string, PartialToolPolicy>> = {},
+): Readonly<Record<string, PartialToolPolicy>> {
+  const merged = Object.entries(file).map(([tool, said]) => [tool, { ...manifest[tool], ...said }]);
+  return { ...manifest, ...Object.fromEntries(merged) };
 }
 
 function poolLayer(server: FileServer, where: string): PoolLayer {

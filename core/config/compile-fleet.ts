@@ -44,8 +44,7 @@ export async function examineFleet(
     problems,
     poolFromEnvironment: poolFromEnvironment(environment, problems),
   };
-  const file =
-    request.configFile === undefined ? undefined : await readConfigFile(request.configFile, directory, problems);
+  const file = request.configFile === undefined ? undefined : readConfigFile(request.configFile, directory, problems);
   const bridges = new Map<string, BridgeSettings>();
   const origins = new Map<string, BridgeOrigin>();
   for (const name of selection(request, file, problems)) {
@@ -59,7 +58,8 @@ export async function examineFleet(
       bridges.set(name, compileManifest(await manifest(), entry, request.sandboxes?.get(name), context));
       origins.set(name, 'manifest');
     } else if (entry !== undefined) {
-      problems.add(`${entry.file.label} mcpServers.${name}.command`, 'is missing; it is the program to run');
+      const where = `${entry.file.label} mcpServers.${name}.command`;
+      if (!problems.has(where)) problems.add(where, 'is missing; it is the program to run');
     }
   }
   const { name, command } = request.inline ?? {};

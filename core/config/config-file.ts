@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
-import type { FileServer } from '#core/config/file-schema.ts';
+import { checkConfigFile, type FileServer } from '#core/config/file-schema.ts';
 import type { Problems } from '#core/config/problems.ts';
 
 /** A config file as read and checked. */
@@ -13,7 +13,7 @@ export interface ConfigFile {
 }
 
 /** Reads and checks a config file; what is wrong with it is added to `problems`. */
-export async function readConfigFile(path: string, directory: string, problems: Problems): Promise<ConfigFile> {
+export function readConfigFile(path: string, directory: string, problems: Problems): ConfigFile {
   const absolute = resolve(directory, path);
   const label = basename(absolute);
   const nothing: ConfigFile = { label, directory: dirname(absolute), servers: new Map() };
@@ -32,7 +32,6 @@ export async function readConfigFile(path: string, directory: string, problems: 
     problems.add(label, `is not valid JSON (${placeOf(text)}); comments and trailing commas are not JSON`);
     return nothing;
   }
-  const { checkConfigFile } = await import('#core/config/file-schema.ts');
   return { ...nothing, servers: checkConfigFile(content, label, problems) };
 }
 

@@ -39,11 +39,6 @@ const URL_KEYS = ['url', 'serverUrl', 'httpUrl', 'headers', 'oauth', 'auth'] as 
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
-/** Whether a JSON value is an object. */
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 /** The file without what other MCP clients keep in it; each such member is warned about. */
 export function withoutForeignFileKeys(file: JsonObject, where: string, problems: Problems): JsonObject {
   return omit(file, (key) => {

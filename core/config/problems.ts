@@ -20,6 +20,11 @@ export class Problems {
     this.#warnings.set(problemLine({ where, what }), { where, what });
   }
 
+  /** Whether a mistake was found at this very place already. */
+  has(where: string): boolean {
+    return this.list.some((problem) => problem.where === where);
+  }
+
   get list(): readonly Problem[] {
     return [...this.#problems.values()];
   }
