@@ -1,4 +1,5 @@
 import { JsonScanner } from '#core/json/scanner.ts';
+import { collectGarbage } from '#core/jsonrpc/collect-garbage.ts';
 import { Envelope, type ResultMarks, type Span } from '#core/jsonrpc/envelope.ts';
 
 export interface FramesOptions {
@@ -27,6 +28,8 @@ const MAX_DEPTH = 10_000;
 /** This many pieces below this size in a row become one. */
 const MAX_SMALL_PIECES = 256;
 const SMALL_PIECE_BYTES = 1024;
+/** Of a line that is thrown away, this much may wait to be collected. */
+const COLLECT_EVERY_BYTES = 4 * 1024 * 1024;
 const NEWLINE = 0x0a;
 const BOM = [0xef, 0xbb, 0xbf] as const;
 
@@ -36,7 +39,7 @@ const BOM = [0xef, 0xbb, 0xbf] as const;
  * no bytes but is scanned to its end, so that its id is known wherever it stands; memory stays within the cap
  * plus one chunk.
  *
- * CRLF, empty lines, a byte order mark at the very start and chunks split anywhere are fine.
+ * CRLF, empty lines, a byte order mark before a line and chunks split anywhere are fine.
  */
 export class Frames {
   readonly #maxLineBytes: number;
@@ -52,7 +55,7 @@ export class Frames {
   #noise = false;
   /** Small pieces at the end of `#pieces`. */
   #small = 0;
-  /** Bytes of the byte order mark seen, until something else came. */
+  /** Bytes of a byte order mark seen at the start of this line, until something else came. */
   #mark: number | undefined = 0;
   #ended = false;
 
@@ -82,10 +85,15 @@ export class Frames {
     if (this.#ended) return;
     const scanner = this.#scanner;
     const to = chunk.length;
-    let at = this.#mark === undefined ? 0 : this.#skipMark(chunk);
+    let at = 0;
     this.#chunk = chunk;
-    this.#from = at;
+    this.#from = 0;
     while (at < to) {
+      if (this.#mark !== undefined) {
+        at = this.#skipMark(chunk, at);
+        this.#from = at;
+        if (at === to) return;
+      }
       at = scanner.scan(chunk, at, to);
       if (at < to && scanner.failed) at = endOfLine(chunk, at);
       const length = this.#length + at - this.#from;
@@ -140,6 +148,7 @@ export class Frames {
     this.#oversize = false;
     this.#noise = false;
     this.#small = 0;
+    this.#mark = 0;
     scanner.reset();
     this.#envelope.reset();
   }
@@ -159,6 +168,7 @@ export class Frames {
       this.#keep(this.#from === 0 && to === chunk.length ? chunk : chunk.subarray(this.#from, to));
     }
     if (this.#ended) return;
+    if (this.#oversize && crosses(before, this.#length, COLLECT_EVERY_BYTES)) collectGarbage();
     if (this.#length > this.#maxLineBytes * MAX_LINE_FACTOR) {
       this.end();
       this.#sink.endless();
@@ -174,9 +184,9 @@ export class Frames {
     this.#small = 0;
   }
 
-  /** @returns where the stream begins in this chunk, behind a byte order mark that may come in parts */
-  #skipMark(chunk: Uint8Array): number {
-    let at = 0;
+  /** @returns where the line begins, behind a byte order mark that may come in parts */
+  #skipMark(chunk: Uint8Array, from: number): number {
+    let at = from;
     let mark = this.#mark ?? 0;
     while (at < chunk.length && mark < BOM.length && chunk[at] === BOM[mark]) {
       at++;
@@ -194,4 +204,8 @@ export class Frames {
 function endOfLine(chunk: Uint8Array, from: number): number {
   const at = chunk.indexOf(NEWLINE, from);
   return at === -1 ? chunk.length : at;
+}
+
+function crosses(before: number, after: number, every: number): boolean {
+  return Math.floor(before / every) !== Math.floor(after / every);
 }

@@ -77,7 +77,7 @@ describe('Frames', () => {
 
   it('keeps CRLF, empty lines, a byte order mark and many messages in one chunk apart, at every chunk size', () => {
     const stream = Buffer.from(
-      '\ufeff{"jsonrpc":"2.0","id":1,"result":{"t":"Grüße 日本 😀"}}\r\n\r\n  \n{"jsonrpc":"2.0","method":"m","params":[1]}\n' +
+      '\ufeff{"jsonrpc":"2.0","id":1,"result":{"t":"Grüße 日本 😀"}}\r\n\r\n  \n\ufeff{"jsonrpc":"2.0","method":"m","params":[1]}\n' +
         'npm notice\n{"jsonrpc":"2.0","id":"a","error":{"code":1,"message":"x"}}\n',
     );
     const whole = collect([stream]);
