@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module';
 import { createBridge } from '#core/bridge.ts';
 import type { FleetConfig } from '#core/config/fleet-config.ts';
 import { problemLine } from '#core/config/problems.ts';
@@ -76,6 +77,8 @@ export async function runFleet(config: FleetConfig, log: ProcessLog, options: Ru
     await Promise.all([said(), log.flush(lastLinesBudgetMs)]);
     return EXIT.unavailable;
   }
+  // A process that is killed later would leave no compile cache to the next one.
+  flushCompileCache();
   if (!lifecycle.draining) options.onReady?.(addresses);
   const exitCode = await lifecycle.ended;
   await log.flush(lastLinesBudgetMs);

@@ -21,7 +21,7 @@ const SENTENCES = {
   'worker:retiring': 'worker retiring',
   'worker:ended': 'worker ended',
   'worker:stderr': 'worker stderr',
-  'pool:backoff': 'a worker could not start; the next start waits',
+  'pool:backoff': 'a worker was lost; the next start waits',
   'pool:failed': 'no worker can be started; calls are refused until one can',
   'pool:recovered': 'workers start again',
   'tools:listed': 'tools listed',

@@ -142,7 +142,7 @@ export class Fleet implements AsyncDisposable {
   // biome-ignore lint/suspicious/noExplicitAny: tests look into arbitrary answers
   async status(bridge = 'fake'): Promise<any> {
     const { json } = await this.ops('/status');
-    return json.bridges.find((each: { name: string }) => each.name === bridge);
+    return json.bridges[bridge];
   }
 
   /** Sends a signal to the process and waits for its end. */
