@@ -12,7 +12,10 @@ export function logProblem(log: Log): (report: ProblemReport) => void {
 
 /** Logs what happens to connections. */
 export function logConnection(log: Log, port: string): (event: ConnectionEvent) => void {
-  return ({ type, ...fields }) => {
+  return (event) => {
+    // A port that could not be opened has been told already, to the person who started the process.
+    if (event.type === 'accept_error' && 'syscall' in event.error && event.error.syscall === 'listen') return;
+    const { type, ...fields } = event;
     log[type === 'accept_error' || type === 'dropped' ? 'warn' : 'debug'](`connection: ${type}`, { port, ...fields });
   };
 }
