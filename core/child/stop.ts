@@ -1,3 +1,5 @@
+import { signalProcessGroup } from '#core/child/process-group.ts';
+
 /** Times of the way from "please finish" to "gone". */
 export interface StopTimes {
   /** From the end of its input to SIGTERM. */
@@ -13,7 +15,7 @@ export interface StopTimes {
 export const STOP_TIMES: StopTimes = { eofMs: 2_000, termMs: 5_000, killMs: 1_000, orphanMs: 1_000 };
 
 /** How often an orphaned group is looked at. */
-const POLL_MS = 20;
+const POLL_MS = 50;
 
 /** The step reached; only ever forward. `gone`: nothing is left, or nothing more can be done. */
 type Stage = 'running' | 'closing' | 'terminating' | 'killing' | 'gone';
@@ -24,8 +26,8 @@ export interface StopOptions {
   /** Fulfilled when the leader was reaped. */
   readonly exited: Promise<unknown>;
   readonly times?: StopTimes;
-  /** Sends a signal to the whole group; false when there is none any more. For tests. */
-  readonly signalGroup?: (pid: number, signal: NodeJS.Signals | 0) => boolean;
+  /** Replaced by tests. */
+  readonly signalGroup?: typeof signalProcessGroup;
 }
 
 /**
@@ -41,7 +43,7 @@ export class ChildStop {
   readonly gone: Promise<void>;
   readonly #pid: number;
   readonly #times: StopTimes;
-  readonly #signalGroup: (pid: number, signal: NodeJS.Signals | 0) => boolean;
+  readonly #signalGroup: typeof signalProcessGroup;
   #stage: Stage = 'running';
   #leaderExited = false;
   #timer: NodeJS.Timeout | undefined;
@@ -116,17 +118,5 @@ export class ChildStop {
     clearTimeout(this.#timer);
     clearInterval(this.#poll);
     this.#settle();
-  }
-}
-
-/** Signals a whole process group. @returns false when no process of it exists */
-export function signalProcessGroup(pid: number, signal: NodeJS.Signals | 0): boolean {
-  // 0 and 1 would mean "our own group" and "everything": never, whatever went wrong before.
-  if (!Number.isSafeInteger(pid) || pid <= 1) return false;
-  try {
-    return process.kill(-pid, signal);
-  } catch (error) {
-    // EPERM: it exists and is not ours to signal; the times above end the wait.
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
   }
 }
