@@ -65,10 +65,12 @@ describe('C1 a child dies during a call', () => {
 
   it('keeps an answer that was written before the exit', async () => {
     await using fleet = await Fleet.fake();
-    for (let i = 0; i < 5; i++) {
+    for (let i = 1; i <= 3; i++) {
       expect((await fleet.call('crash-after-answer', { code: 0 })).json).toMatchObject({
         content: [{ text: 'last words' }],
       });
+      // A call that is handed to it before its exit is noticed would rightly be `maybe`.
+      await until('the exit is noticed', async () => (await fleet.status()).pool.ended.crashed === i);
     }
   });
 });
@@ -206,8 +208,9 @@ it('C8 answers twice, answers to nobody and answers too late reach nobody else',
   for (let i = 0; i < 50; i++) {
     expect((await fleet.call('echo', { text: `own ${i}` })).json).toMatchObject({ content: [{ text: `own ${i}` }] });
   }
-  await until('the late answer is counted', async () => (await fleet.status()).child.lateAnswers === 1);
-  expect((await fleet.status()).child.unknownAnswers).toBe(2);
+  // The second of two answers counts as late too: its id was ours.
+  await until('the late answers are counted', async () => (await fleet.status()).child.lateAnswers === 2);
+  expect((await fleet.status()).child.unknownAnswers).toBe(1);
 });
 
 it('C9 an answer in a bad shape fails that call alone', async () => {
@@ -347,11 +350,15 @@ it('C17 a child that stops reading: refused once its buffer is full, 504 for wha
 it('C19 recycling by number of calls under load fails no call', async () => {
   await using fleet = await Fleet.fake({}, { pool: { min: 1, max: 3, maxUses: 100 } });
   let failed = 0;
-  await Promise.all(
-    Array.from({ length: 16 }, async () => {
-      for (let i = 0; i < 150; i++) if ((await fleet.call('echo', { text: 'x' })).status !== 200) failed++;
-    }),
-  );
+  let recycled = 0;
+  for (let round = 0; round < 100 && recycled < 20; round++) {
+    await Promise.all(
+      Array.from({ length: 16 }, async () => {
+        for (let i = 0; i < 50; i++) if ((await fleet.call('echo', { text: 'x' })).status !== 200) failed++;
+      }),
+    );
+    recycled = (await fleet.status()).pool.ended.uses ?? 0;
+  }
   expect(failed).toBe(0);
-  expect((await fleet.status()).pool.ended.uses).toBeGreaterThanOrEqual(20);
+  expect(recycled).toBeGreaterThanOrEqual(20);
 });

@@ -11,7 +11,6 @@ const ROOT = resolve(import.meta.dirname, '../..');
 const PACKAGES = join(ROOT, 'node_modules/@modelcontextprotocol');
 
 interface Subject {
-  readonly name: string;
   readonly args: readonly string[];
   readonly calls: readonly { readonly tool: string; readonly arguments: Readonly<Record<string, unknown>> }[];
 }
@@ -23,9 +22,8 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(dir, { recursive: true }));
 
-const subjects: readonly (() => Subject)[] = [
-  () => ({
-    name: 'everything',
+const subjects: Readonly<Record<string, () => Subject>> = {
+  everything: () => ({
     args: [join(PACKAGES, 'server-everything/dist/index.js'), 'stdio'],
     calls: [
       { tool: 'echo', arguments: { message: 'grüße "quoted"\n' } },
@@ -35,8 +33,7 @@ const subjects: readonly (() => Subject)[] = [
       { tool: 'get-structured-content', arguments: { location: 'Chicago' } },
     ],
   }),
-  () => ({
-    name: 'filesystem',
+  filesystem: () => ({
     args: [join(PACKAGES, 'server-filesystem/dist/index.js'), dir],
     calls: [
       { tool: 'list_directory', arguments: { path: dir } },
@@ -44,23 +41,21 @@ const subjects: readonly (() => Subject)[] = [
       { tool: 'read_text_file', arguments: { path: '/etc/hostname' } },
     ],
   }),
-  () => ({
-    name: 'memory',
+  memory: () => ({
     args: [join(PACKAGES, 'server-memory/dist/index.js')],
     calls: [
       { tool: 'read_graph', arguments: {} },
       { tool: 'search_nodes', arguments: { query: 'nothing' } },
     ],
   }),
-  () => ({
-    name: 'modern',
+  modern: () => ({
     args: [join(ROOT, 'test/fixtures/modern-server.mjs')],
     calls: [
       { tool: 'add', arguments: { a: 2, b: 0.5 } },
       { tool: 'fail', arguments: {} },
     ],
   }),
-];
+};
 
 /** What only a modern server adds to every result; the oracle speaks the legacy era. */
 function withoutEnvelope(result: Record<string, unknown>): Record<string, unknown> {
@@ -68,9 +63,9 @@ function withoutEnvelope(result: Record<string, unknown>): Record<string, unknow
   return rest;
 }
 
-describe.each(subjects.map((subject) => ({ name: subject().name, subject })))('$name', ({ subject }) => {
+describe.each(Object.entries(subjects))('%s', (name, subject) => {
   it('lists the same tools and answers the same calls as the official client', async () => {
-    const { name, args, calls } = subject();
+    const { args, calls } = subject();
     const oracle = new Client({ name: 'oracle', version: '1.0.0' });
     const env = { PATH: process.env.PATH ?? '', MEMORY_FILE_PATH: join(dir, 'memory.json') };
     await oracle.connect(
@@ -78,7 +73,7 @@ describe.each(subjects.map((subject) => ({ name: subject().name, subject })))('$
     );
     await using fleet = await Fleet.start({ args: ['serve', '--name', name, '--', process.execPath, ...args] });
     try {
-      const { tools } = await oracle.listTools();
+      const tools = (await oracle.listTools()).tools.sort((a, b) => (a.name < b.name ? -1 : 1));
       const listed = (await fleet.request(`/${name}/mcp/tools`, undefined, { method: 'GET' })).json.tools;
       expect(listed.map((tool: { name: string }) => tool.name)).toEqual(tools.map((tool) => tool.name));
       for (const [i, tool] of tools.entries()) {
