@@ -99,7 +99,6 @@ export class ChildStop {
 
   /** False, and the end, once there is nothing left to signal. */
   #signal(signal: NodeJS.Signals | 0): boolean {
-    if (this.#stage === 'gone') return false;
     if (this.#signalGroup(this.#pid, signal)) return true;
     // Before the leader is reaped its exit status is still to come; the group id cannot be reused until then.
     if (this.#leaderExited) this.#end();
@@ -107,7 +106,6 @@ export class ChildStop {
   }
 
   #next(afterMs: number, step: () => void): void {
-    if (this.#stage === 'gone') return;
     clearTimeout(this.#timer);
     this.#dueAtMs = performance.now() + afterMs;
     this.#timer = setTimeout(step, afterMs);

@@ -217,11 +217,14 @@ describe('a worker that crashes', () => {
   });
 
   it('has ended though a process that left its group holds its pipes', async () => {
+    const pipes = () => process.getActiveResourcesInfo().filter((kind) => kind === 'PipeWrap').length;
+    const before = pipes();
     const { worker } = await startReady();
     const [pid] = JSON.parse(await textFrom(worker, 'fork', { n: 1, setsid: true, inherit: true }));
     try {
       expect(await begin(worker, 'crash', { code: 1 }).error).toMatchObject({ code: 'child_crashed' });
       expect(await worker.ended).toEqual({ summary: 'exit code 1', expected: false });
+      await until('its pipes are closed', () => pipes() <= before);
     } finally {
       process.kill(pid, 'SIGKILL');
     }

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { EventEmitter } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -84,11 +84,15 @@ describe('a started process', () => {
     expect(describeExit(kill)).toBe('signal SIGKILL');
   });
 
-  it('may end before it has read what was written to it', async () => {
-    const child = await node('process.exit(0)');
-    await child.exited;
+  it('may close its stdin: writing to it is no uncaught error', async () => {
+    const child = await node('fs.closeSync(0); console.log("closed"); setTimeout(() => {}, 60_000)');
+    await once(child.stdout, 'data');
+    const closed = new Promise((resolve) => child.stdin.once('close', resolve));
     child.stdin.write('x'.repeat(1_000_000));
-    child.stdin.end('more');
+    await closed;
+    process.kill(child.pid, 'SIGKILL');
+    await child.exited;
+    child.stdin.write('more');
   });
 });
 

@@ -176,12 +176,27 @@ describe('a real group', () => {
     for (const pipe of [child.stdout, child.stderr]) pipe.destroy();
   });
 
-  it('of which only unreaped processes are left counts as gone', async () => {
+  it('of which only an unreaped process is left counts as gone', async () => {
+    // It leads a group of its own; its parent has become a process that never waits for it.
+    const child = await spawnChild({
+      command: '/bin/sh',
+      args: ['-c', 'setsid sleep 0.05 & echo $!; exec sleep 1000'],
+      env: {},
+      baseEnv: { PATH: process.env.PATH },
+      cwd: '/',
+    });
+    const zombie = Number(await new Promise((resolve) => child.stdout.once('data', resolve)));
+    await until('it has ended', () => !isRunning(zombie));
+    expect(process.kill(-zombie, 0)).toBe(true);
+    expect(signalProcessGroup(zombie, 0)).toBe(false);
+    await new ChildStop({ pid: child.pid, exited: child.exited }).now();
+  });
+
+  it('swept has no running process when it counts as gone', async () => {
     const child = await start({});
     const stop = new ChildStop({ pid: child.pid, exited: child.exited, times: { ...SHORT, orphanMs: 60_000 } });
     const pids = await fork(child, { n: 2 });
     process.kill(child.pid, 'SIGKILL');
-    // PID 1 of some machines takes seconds to reap them: not waited for.
     await stop.gone;
     expect(pids.some(isRunning)).toBe(false);
   });

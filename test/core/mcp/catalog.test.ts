@@ -94,6 +94,12 @@ describe('a catalog made from a previous one', () => {
     expect(second.get('a')?.definition.description).toBe('new');
   });
 
+  it('takes a changed policy', async () => {
+    const first = await createCatalog([define('a')], policyFor);
+    const second = await createCatalog([define('a')], () => READ, first);
+    expect(second.get('a')?.policy).toBe(READ);
+  });
+
   it('forgets a tool that the child no longer lists', async () => {
     const first = await createCatalog([define('a'), define('b')], policyFor);
     const second = await createCatalog([define('a')], policyFor, first);
