@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { ToolCall, ToolResult } from '#core/call.ts';
 import { McpWorker, type McpWorkerEvents, type McpWorkerOptions } from '#core/child/mcp-worker.ts';
 import { BridgeError } from '#core/errors.ts';
-import type { ToolDefinition } from '#core/mcp/catalog.ts';
+import { createCatalog, type ToolDefinition } from '#core/mcp/catalog.ts';
 import type { RetireReason } from '#core/pool/worker.ts';
 import { FAKE_CHILD, isRunning } from '../../support/fake-child.ts';
 import { Ledger } from '../../support/ledger.ts';
@@ -150,6 +150,18 @@ describe('a worker', () => {
     await until('the third list', () => lists.length === 3);
     expect(performance.now() - since).toBeGreaterThan(500);
     expect(lists).toHaveLength(3);
+  });
+
+  it('may list hostile tools: the catalog refuses or leaves out each of them, and only them', async () => {
+    const { lists } = await startReady({ FAKE_HOSTILE_SCHEMAS: '1', FAKE_BAD_NAMES: '1', FAKE_PAGES: '3' });
+    const { policy } = toolCall('any');
+    const { tools, leftOut } = await createCatalog(lists[0] ?? [], () => policy);
+    const rejected = tools.filter((tool) => tool.rejected !== undefined).map((tool) => tool.name);
+    expect(rejected).toEqual(tools.map((tool) => tool.name).filter((name) => name.startsWith('hostile_')));
+    expect(rejected).toHaveLength(7);
+    // Five names that cannot be addressed, and a second `echo`.
+    expect(leftOut).toHaveLength(6);
+    expect(tools.filter((tool) => tool.name === 'echo')).toHaveLength(1);
   });
 
   it('checks results against the output schema where that is asked for', async () => {

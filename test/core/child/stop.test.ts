@@ -185,11 +185,14 @@ describe('a real group', () => {
       baseEnv: { PATH: process.env.PATH },
       cwd: '/',
     });
-    const zombie = Number(await new Promise((resolve) => child.stdout.once('data', resolve)));
-    await until('it has ended', () => !isRunning(zombie));
-    expect(process.kill(-zombie, 0)).toBe(true);
-    expect(signalProcessGroup(zombie, 0)).toBe(false);
-    await new ChildStop({ pid: child.pid, exited: child.exited }).now();
+    try {
+      const zombie = Number(await new Promise((resolve) => child.stdout.once('data', resolve)));
+      await until('it has ended', () => !isRunning(zombie));
+      expect(process.kill(-zombie, 0)).toBe(true);
+      expect(signalProcessGroup(zombie, 0)).toBe(false);
+    } finally {
+      await new ChildStop({ pid: child.pid, exited: child.exited }).now();
+    }
   });
 
   it('swept has no running process when it counts as gone', async () => {
