@@ -5,6 +5,7 @@ import { dispatch } from '#core/dispatch.ts';
 import { BridgeError } from '#core/errors.ts';
 import type { Era, PoolSettings } from '#core/manifest.ts';
 import { type Catalog, createCatalog, type ToolDefinition } from '#core/mcp/catalog.ts';
+import { loadValidator } from '#core/mcp/schema.ts';
 import { deadline } from '#core/policy/deadline.ts';
 import { Retry, type RetryStats } from '#core/policy/retry.ts';
 import { stack } from '#core/policy/stack.ts';
@@ -55,7 +56,14 @@ export type BridgeEvent =
       [E in keyof PoolEvents]: { readonly event: E } & PoolEvents[E] & { readonly stderrTail?: string };
     }[keyof PoolEvents]
   | { readonly event: 'worker:stderr'; readonly workerId: number; readonly line: string }
-  | { readonly event: 'tools:listed'; readonly tools: number; readonly rejected: readonly string[] };
+  | {
+      readonly event: 'tools:listed';
+      readonly tools: number;
+      /** Names of tools whose input schema cannot be used: calls are refused. */
+      readonly rejected: readonly string[];
+      /** Tools that are not exposed at all, each with the reason. */
+      readonly leftOut: readonly string[];
+    };
 
 export interface BridgeOptions {
   /** The process's own environment, from which the child's base is allow-listed. */
@@ -200,6 +208,8 @@ class PooledBridge implements Bridge {
       },
     );
     this.#workers.set(id, worker);
+    // While the first child starts there is time for what its tools will need.
+    if (this.#catalog === undefined) setImmediate(loadValidator);
     return worker;
   }
 
@@ -208,9 +218,10 @@ class PooledBridge implements Bridge {
     this.#catalogUpdate = this.#catalogUpdate.then(async () => {
       const { tools, otherTools } = this.#settings;
       const catalog = await createCatalog(definitions, (name) => tools[name] ?? otherTools, this.#catalog);
+      if (catalog === this.#catalog) return;
       this.#catalog = catalog;
       const rejected = catalog.tools.filter((tool) => tool.rejected !== undefined).map((tool) => tool.name);
-      this.#options.on?.({ event: 'tools:listed', tools: catalog.tools.length, rejected });
+      this.#options.on?.({ event: 'tools:listed', tools: catalog.tools.length, rejected, leftOut: catalog.leftOut });
     });
   }
 

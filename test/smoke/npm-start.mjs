@@ -23,9 +23,15 @@ async function freePort() {
 /** The first curl command of the README, aimed at `port`. */
 function curlOfReadme(port) {
   const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
-  const command = /^curl -s [^\n]*(?:\\\n[^\n]*)*/m.exec(readme)?.[0];
+  const command = /^curl -s (?:[^\\\n]|\\\n)*/m.exec(readme)?.[0];
   if (command === undefined || !command.includes('localhost:3000')) throw new Error('the README has no curl command');
   return command.replace('localhost:3000', `127.0.0.1:${port}`);
+}
+
+/** The arguments of the README's Python call. */
+function pythonOfReadme() {
+  const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
+  return JSON.parse(/^ +json=(\{.*\}),$/m.exec(readme)?.[1] ?? 'the README has no Python call');
 }
 
 const port = await freePort();
@@ -58,10 +64,17 @@ try {
   const rows = answer === '' ? undefined : JSON.parse(answer).structuredContent?.rows;
   if (rows?.length === 3) console.log(`3 rows after ${Date.now() - started} ms, the first: ${JSON.stringify(rows[0])}`);
   else fail(`no rows from ${curlOfReadme(port)}: ${answer}`);
+  const called = await fetch(`http://127.0.0.1:${port}/postgres/mcp/tools/query`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(pythonOfReadme()),
+  });
+  const result = await called.json();
+  if (!(result.structuredContent?.rows?.length > 0)) fail(`the README's Python call gives ${JSON.stringify(result)}`);
 } finally {
   if (fleet.exitCode === null) {
     process.kill(-fleet.pid, 'SIGTERM');
-    await Promise.race([once(fleet, 'exit'), delay(20_000)]);
+    await Promise.race([once(fleet, 'exit'), delay(20_000, undefined, { ref: false })]);
   }
   if (fleet.exitCode === null && fleet.signalCode === null) {
     fail('npm start did not end within 20 s of SIGTERM');
