@@ -3,6 +3,7 @@ import { isUtf8Text } from '#core/json/utf8.ts';
 import type { Envelope, ResultMarks } from '#core/jsonrpc/envelope.ts';
 import { type FrameSink, Frames, MAX_LINE_FACTOR } from '#core/jsonrpc/frames.ts';
 import { Outbox } from '#core/jsonrpc/outbox.ts';
+import { PendingRequests } from '#core/jsonrpc/pending-requests.ts';
 import type { PendingRequest, RpcError } from '#core/jsonrpc/request.ts';
 
 export interface RpcConnectionOptions {
@@ -68,7 +69,7 @@ export class RpcConnection {
   readonly #events: RpcConnectionEvents;
   readonly #frames: Frames;
   readonly #outbox: Outbox;
-  readonly #pending = new Map<number, PendingRequest>();
+  readonly #pending = new PendingRequests();
   #nextId = 1;
   #chunks = 0;
   #noiseBytes = 0;
@@ -87,7 +88,7 @@ export class RpcConnection {
     this.#outbox = new Outbox(options.output, options.maxOutputBytes, {
       drained: events.accepting,
       unwritten: (request) => {
-        if (this.#pending.delete(request.id)) request.failed('unwritten');
+        if (this.#pending.take(request.id) !== undefined) request.failed('unwritten');
       },
       broken: () => {
         if (!this.#closed) events.halfClosed('output');
@@ -123,8 +124,10 @@ export class RpcConnection {
   send(request: PendingRequest, method: string, params: string): void {
     const id = this.#nextId++;
     request.id = id;
-    this.#pending.set(id, request);
-    this.#outbox.push(`{"jsonrpc":"2.0","id":${id},"method":"${method}","params":${params}}\n`, request);
+    this.#pending.add(request);
+    const line = `{"jsonrpc":"2.0","id":${id},"method":"${method}","params":${params}}\n`;
+    // Alone it has nobody to share a write with, and need not wait for the end of the tick.
+    this.#outbox.push(line, request, this.#pending.size === 1);
   }
 
   /** Sends a notification; `params` is JSON text. */
@@ -136,13 +139,13 @@ export class RpcConnection {
   /** Takes a request back that has not left yet. @returns false when it may have left; it stays pending then */
   withdraw(request: PendingRequest): boolean {
     if (!this.#outbox.withdraw(request)) return false;
-    this.#pending.delete(request.id);
+    this.#pending.take(request.id);
     return true;
   }
 
   /** Waits no longer for a request's answer; should it come, it counts as late. */
   forget(request: PendingRequest): void {
-    this.#pending.delete(request.id);
+    this.#pending.take(request.id);
   }
 
   /** Sends what is queued, then ends the output; answers are still taken. */
@@ -155,10 +158,8 @@ export class RpcConnection {
     this.#closed = true;
     this.#outbox.close();
     this.#frames.end();
-    const left = [...this.#pending.values()];
-    this.#pending.clear();
     // The peer may go on writing; what it says is read and dropped, so that it does not block.
-    return left;
+    return this.#pending.takeAll();
   }
 
   #message(envelope: Envelope): void {
@@ -205,13 +206,12 @@ export class RpcConnection {
   /** The request that an answer belongs to, which is then no longer pending; counts the others. */
   #take(id: Envelope['id']): PendingRequest | undefined {
     const own = ownId(id);
-    const request = own === undefined ? undefined : this.#pending.get(own);
+    const request = own === undefined ? undefined : this.#pending.take(own);
     if (request === undefined) {
       if (own !== undefined && Number.isInteger(own) && own > 0 && own < this.#nextId) this.counters.lateAnswers++;
       else this.counters.unknownAnswers++;
       return undefined;
     }
-    this.#pending.delete(request.id);
     return request;
   }
 

@@ -50,8 +50,8 @@ export class Outbox {
     return !this.#full && this.#state === 'open';
   }
 
-  /** Queues one line (its newline included); the caller has looked at `accepting`. */
-  push(line: string, owner?: PendingRequest): void {
+  /** Queues one line (its newline included), `now` to send it in this tick; the caller has looked at `accepting`. */
+  push(line: string, owner?: PendingRequest, now = false): void {
     if (this.#state === 'closed') return;
     this.#lines.push(line);
     this.#owners.push(owner);
@@ -59,7 +59,7 @@ export class Outbox {
     // One line may pass the bound, so that a line longer than the bound can be sent at all.
     if (this.#waiting + this.#writing > this.#maxUnsent) this.#full = true;
     if (this.#writing > 0) return;
-    if (this.#waiting >= EAGER_CHARS) this.flush();
+    if (now || this.#waiting >= EAGER_CHARS) this.flush();
     else this.#scheduled ??= setImmediate(this.#flush);
   }
 

@@ -310,17 +310,20 @@ describe('RpcConnection', () => {
   it('writes what one tick asked in one go, and begins no write while another is unfinished', async () => {
     const output = new Stuck();
     const { connection } = connect(new PassThrough(), output);
+    const alone = ask(connection);
+    expect(alone.written).toBe(true);
+    output.finish();
     const [a, b] = [ask(connection), ask(connection)];
-    expect(output.texts).toEqual([]);
+    expect(output.texts).toHaveLength(1);
     await tick();
-    expect(output.texts.map((text) => text.split('\n').length - 1)).toEqual([2]);
+    expect(output.texts.map((text) => text.split('\n').length - 1)).toEqual([1, 2]);
     const c = ask(connection);
     await tick();
     connection.end();
     expect([a.written, b.written, c.written]).toEqual([true, true, false]);
-    expect(output.texts).toHaveLength(1);
+    expect(output.texts).toHaveLength(2);
     output.finish();
-    await until('the next batch left', () => output.texts.length === 2);
+    await until('the next batch left', () => output.texts.length === 3);
     expect(c.written).toBe(true);
     output.destroy();
   });
@@ -377,11 +380,16 @@ describe('RpcConnection', () => {
   });
 
   it('reports a batch whose write fails at once, and all behind it, as unwritten', async () => {
+    let broken = false;
     const output = new Writable({
       decodeStrings: false,
-      write: (_chunk, _encoding, callback) => callback(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' })),
+      write: (_chunk, _encoding, callback) =>
+        callback(broken ? Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }) : null),
     });
     const { connection, log } = connect(new PassThrough(), output);
+    ask(connection);
+    await tick();
+    broken = true;
     const requests = [ask(connection), ask(connection)];
     await until('they failed', () => requests.every(({ outcome }) => outcome !== undefined));
     expect(requests.map(({ outcome, written }) => ({ outcome, written }))).toEqual([
@@ -390,6 +398,16 @@ describe('RpcConnection', () => {
     ]);
     expect(connection.accepting).toBe(false);
     expect(log).toEqual(['half closed output']);
+  });
+
+  it('reports a request that is alone and cannot be written at once', () => {
+    const output = new Writable({
+      decodeStrings: false,
+      write: (_chunk, _encoding, callback) => callback(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' })),
+    });
+    const { connection } = connect(new PassThrough(), output);
+    expect(ask(connection)).toMatchObject({ outcome: { failure: 'unwritten' }, written: false });
+    expect(connection.pending).toBe(0);
   });
 
   it('leaves a batch in doubt whose write fails later, but not what waited behind it', async () => {

@@ -537,10 +537,12 @@ describe('McpSession.callTool', () => {
 
   it('refuses calls while the child does not read, and says when it does again', async () => {
     let finish: (() => void) | undefined;
+    let stuck = true;
     const output = new Writable({
       decodeStrings: false,
       write: (_chunk, _encoding, callback) => {
-        finish = callback;
+        if (stuck) finish = callback;
+        else callback();
       },
     });
     const { session, log } = start(() => {}, { era: 'legacy', output, maxOutputBytes: 1_000 });
@@ -552,6 +554,7 @@ describe('McpSession.callTool', () => {
     expect(refused.ends).toEqual(['answered']);
     await until('the batch is being written', () => finish !== undefined);
     expect(session.accepting).toBe(false);
+    stuck = false;
     finish?.();
     await until('it accepts again', () => session.accepting);
     expect(log).toEqual(['accepting']);
