@@ -2,9 +2,7 @@ import { flushCompileCache } from 'node:module';
 import { createBridge } from '#core/bridge.ts';
 import type { FleetConfig } from '#core/config/fleet-config.ts';
 import { problemLine } from '#core/config/problems.ts';
-import { createApp } from '#core/http/app.ts';
 import { Edge } from '#core/http/edge.ts';
-import { createOps } from '#core/http/ops.ts';
 import { HttpServer } from '#core/http/server.ts';
 import { bindToProcess, type Entrance, Lifecycle, type LifecycleEvent } from '#core/lifecycle.ts';
 import type { Log, ProcessLog } from '#core/telemetry/log.ts';
@@ -43,9 +41,17 @@ export async function runFleet(config: FleetConfig, log: ProcessLog, options: Ru
     allowedOrigins: new Set(config.http.allowedOrigins),
     onProblem: logProblem(log),
   });
-  const opsOf = createOps({ main: edge });
-  const main = new HttpServer({ edge, app: createApp(edge), onEvent: logConnection(log, 'main') });
-  const ops = new HttpServer({ edge: opsOf.edge, app: opsOf.app, onEvent: logConnection(log, 'ops') });
+  const opsEdge = edge.forOps();
+  const main = new HttpServer({
+    edge,
+    app: async () => (await import('#core/http/app.ts')).createApp(edge),
+    onEvent: logConnection(log, 'main'),
+  });
+  const ops = new HttpServer({
+    edge: opsEdge,
+    app: async () => (await import('#core/http/ops.ts')).createOpsApp({ edge: opsEdge, main: edge }),
+    onEvent: logConnection(log, 'ops'),
+  });
   const addresses = { url: '', opsUrl: '' };
   const lifecycle = new Lifecycle({
     entrance: entranceOf(main, async () => {

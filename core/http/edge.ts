@@ -3,6 +3,7 @@ import type { BridgeError } from '#core/errors.ts';
 import { type Authenticate, anonymous } from './authenticate.ts';
 import type { Exchange } from './exchange.ts';
 import type { Problem, ProblemContext } from './problem.ts';
+import { type Listed, Roster } from './roster.ts';
 
 /** A problem answered with 500 or more, for the log: `error` is what was thrown, never shown to the caller. */
 export interface ProblemReport extends ProblemContext {
@@ -31,7 +32,7 @@ export interface HttpOptions {
 }
 
 /** A call between its first header and its answer. */
-interface OngoingCall {
+interface OngoingCall extends Listed {
   readonly abort: AbortController;
   readonly exchange: Exchange;
 }
@@ -51,7 +52,7 @@ export class Edge {
   readonly authenticate: Authenticate;
   readonly onProblem: (report: ProblemReport) => void;
   readonly answers: AnswerCounts = { '2xx': 0, '4xx': 0, '5xx': 0, gone: 0 };
-  readonly #calls = new Set<OngoingCall>();
+  readonly #calls = new Roster<OngoingCall>();
   readonly #askDraining: (() => boolean) | undefined;
   #draining = false;
 
@@ -65,6 +66,11 @@ export class Edge {
     this.authenticate = options.authenticate ?? anonymous;
     this.onProblem = options.onProblem ?? (() => undefined);
     this.#askDraining = options.draining;
+  }
+
+  /** The edge of the ops port beside this one: it takes no calls, asks nobody who they are and counts for itself. */
+  forOps(): Edge {
+    return new Edge({ bridges: new Map(), version: this.version, allowedHosts: this.allowedHosts });
   }
 
   /** True while this process is on its way out; calls are still taken. */
@@ -84,13 +90,13 @@ export class Edge {
 
   /** Remembers a call until `leave`, so that `abortAll` reaches it. */
   enter(exchange: Exchange, abort: AbortController): OngoingCall {
-    const call = { exchange, abort };
-    this.#calls.add(call);
+    const call = { exchange, abort, seat: -1 };
+    this.#calls.join(call);
     return call;
   }
 
   leave(call: OngoingCall): void {
-    this.#calls.delete(call);
+    this.#calls.leave(call);
   }
 
   /** Ends every call in flight, keyed ones too; each is answered with what its path makes of `error`. */

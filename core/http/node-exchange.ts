@@ -3,6 +3,7 @@ import { type BridgeError, CLIENT_GONE } from '#core/errors.ts';
 import { bodyTooLarge } from './body-too-large.ts';
 import type { Answer, Exchange } from './exchange.ts';
 import { linger } from './linger.ts';
+import type { Listed } from './roster.ts';
 
 /** What is left of a body after a refusal is read and dropped up to this size, so that the connection lives on. */
 const MAX_DROPPED_BYTES = 65_536;
@@ -21,12 +22,13 @@ export interface NodeExchangeOwner {
 }
 
 /** The door of node:http: one request and the place for its answer. */
-export class NodeExchange implements Exchange {
+export class NodeExchange implements Exchange, Listed {
   readonly method: string;
   readonly target: string;
   readonly arrivedAtMs = performance.now();
   readonly incoming: IncomingMessage;
   readonly outgoing: ServerResponse;
+  seat = -1;
   readonly #owner: NodeExchangeOwner;
   #closes = false;
   #gone = false;

@@ -3,7 +3,7 @@ import { BridgeError } from '#core/errors.ts';
 import type { App } from './app.ts';
 import type { Handler, Inquiry } from './conclude.ts';
 import { respond, routingPath } from './door.ts';
-import { Edge } from './edge.ts';
+import type { Edge } from './edge.ts';
 import type { Answer } from './exchange.ts';
 import { canServe } from './health.ts';
 import { bytesAnswer, jsonAnswer } from './json-answer.ts';
@@ -11,23 +11,18 @@ import { methodHandler } from './methods.ts';
 import { metricsText } from './metrics.ts';
 
 export interface OpsOptions {
+  /** The edge that serves the ops port: its requests are counted apart. */
+  readonly edge: Edge;
   /** The main port's edge, whose bridges and counts are shown. */
   readonly main: Edge;
   /** What the process goes on without, e.g. a store that is away; said, but no reason to take no traffic. */
   readonly degraded?: () => readonly string[];
 }
 
-/** The ops port: its app, and the edge that serves it (its requests are counted apart). */
-export interface Ops {
-  readonly edge: Edge;
-  readonly app: App;
-}
-
-/** Builds the ops port: `/livez`, `/readyz`, `/status`, `/metrics`. It takes no calls and asks nobody who they are. */
-export function createOps({ main, degraded = () => [] }: OpsOptions): Ops {
-  const startedAtMs = performance.now();
-  const edge = new Edge({ bridges: new Map(), version: main.version, allowedHosts: main.allowedHosts });
-  const uptimeMs = (): number => Math.round(performance.now() - startedAtMs);
+/** Builds the ops port's app: `/livez`, `/readyz`, `/status`, `/metrics`. */
+export function createOpsApp({ edge, main, degraded = () => [] }: OpsOptions): App {
+  // Counted from the start of the process.
+  const uptimeMs = (): number => Math.round(performance.now());
   const addresses: Readonly<Record<string, Handler>> = {
     '/livez': (_edge, inquiry) => jsonAnswer(inquiry, 200, { status: 'ok' }),
     '/readyz': (_edge, inquiry) => showReadiness(main, inquiry, degraded()),
@@ -39,7 +34,7 @@ export function createOps({ main, degraded = () => [] }: OpsOptions): Ops {
     app.all(path, (c) => respond(edge, c, methodHandler({ GET: handler })));
   }
   app.notFound((c) => respond(edge, c, nothingHere));
-  return { edge, app };
+  return app;
 }
 
 function showReadiness(main: Edge, inquiry: Inquiry, degraded: readonly string[]): Answer {

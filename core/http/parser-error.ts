@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { BridgeError } from '#core/errors.ts';
 import { MAX_PATH_BYTES } from './address.ts';
+import { STATUS_CODES } from './node-http.ts';
 import { problemAnswer, toProblem } from './problem.ts';
 
 /** An error of node:http's parser or of its time-outs, as `clientError` hands it over. */

@@ -1,8 +1,7 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { getRequestListener } from '@hono/node-server';
 import { BridgeError } from '#core/errors.ts';
 import { directToolAddress } from './address.ts';
 import type { App } from './app.ts';
@@ -12,7 +11,10 @@ import type { Edge } from './edge.ts';
 import { admit } from './gate.ts';
 import { linger } from './linger.ts';
 import { NodeExchange, type NodeExchangeOwner } from './node-exchange.ts';
+import { createServer } from './node-http.ts';
 import { fromParserError, type ParserError, writeRawProblem } from './parser-error.ts';
+import { Roster } from './roster.ts';
+import type { Route } from './router.ts';
 
 /** Time-outs and bounds of the sockets. All have defaults. */
 export interface ServerLimits {
@@ -37,7 +39,8 @@ export type ConnectionEvent =
 
 export interface HttpServerOptions {
   readonly edge: Edge;
-  readonly app: App;
+  /** Asked for once, by the first request that is no plain call: a process that only calls tools needs no router. */
+  readonly app: () => Promise<App>;
   readonly limits?: ServerLimits;
   readonly onEvent?: (event: ConnectionEvent) => void;
 }
@@ -53,11 +56,10 @@ export class HttpServer implements NodeExchangeOwner, AsyncDisposable {
   readonly sendTimeoutMs: number;
   readonly #edge: Edge;
   readonly #server: Server;
-  readonly #route: (incoming: IncomingMessage, outgoing: ServerResponse) => Promise<void>;
+  readonly #loadApp: () => Promise<App>;
+  #route: Promise<Route> | undefined;
   readonly #onEvent: (event: ConnectionEvent) => void;
-  readonly #open = new Set<NodeExchange>();
-  /** Exchanges on their way through the router, by what it is given of them. */
-  readonly #routed = new WeakMap<object, NodeExchange>();
+  readonly #open = new Roster<NodeExchange>();
   #whenIdle: (() => void) | undefined;
 
   constructor({ edge, app, limits = {}, onEvent = () => undefined }: HttpServerOptions) {
@@ -79,13 +81,7 @@ export class HttpServer implements NodeExchangeOwner, AsyncDisposable {
     });
     this.#server.maxHeadersCount = 0;
     if (limits.maxConnections !== undefined) this.#server.maxConnections = limits.maxConnections;
-    this.#route = getRequestListener(
-      (request, { incoming }) => {
-        const exchange = this.#routed.get(incoming);
-        return app.fetch(request, exchange === undefined ? {} : { exchange });
-      },
-      { overrideGlobalObjects: false, autoCleanupIncoming: false, errorHandler: () => undefined },
-    );
+    this.#loadApp = app;
     this.#listen();
   }
 
@@ -155,7 +151,7 @@ export class HttpServer implements NodeExchangeOwner, AsyncDisposable {
   }
 
   ended(exchange: NodeExchange): void {
-    this.#open.delete(exchange);
+    this.#open.leave(exchange);
     if (this.#open.size === 0) this.#whenIdle?.();
   }
 
@@ -187,7 +183,7 @@ export class HttpServer implements NodeExchangeOwner, AsyncDisposable {
 
   #arrive(incoming: IncomingMessage, outgoing: ServerResponse): NodeExchange {
     const exchange = new NodeExchange(incoming, outgoing, this);
-    this.#open.add(exchange);
+    this.#open.join(exchange);
     return exchange;
   }
 
@@ -206,14 +202,20 @@ export class HttpServer implements NodeExchangeOwner, AsyncDisposable {
       });
       return;
     }
-    this.#routed.set(exchange.incoming, exchange);
-    this.#route(exchange.incoming, exchange.outgoing)
+    this.#route ??= this.#loadRoute();
+    this.#route
+      .then((route) => route(exchange))
       .then(() => this.#settle(exchange))
       .catch((error: unknown) => {
         void this.#answer(exchange, () => {
           throw error;
         });
       });
+  }
+
+  async #loadRoute(): Promise<Route> {
+    const [{ routeThrough }, app] = await Promise.all([import('./router.ts'), this.#loadApp()]);
+    return routeThrough(app);
   }
 
   /** Whatever the router could not make a Request of. */
@@ -233,7 +235,9 @@ export class HttpServer implements NodeExchangeOwner, AsyncDisposable {
       socket.destroy();
       return;
     }
-    const open = [...this.#open].filter((exchange) => exchange.incoming.socket === socket);
+    const open = [...this.#open]
+      .filter((exchange) => exchange.incoming.socket === socket)
+      .sort((a, b) => a.arrivedAtMs - b.arrivedAtMs);
     const whole = open.filter((exchange) => exchange.incoming.complete);
     const last = whole.at(-1);
     if (last !== undefined && whole.length === open.length) {

@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { Edge } from '#core/http/edge.ts';
 import { metricsText } from '#core/http/metrics.ts';
-import { createOps } from '#core/http/ops.ts';
+import { createOpsApp } from '#core/http/ops.ts';
 import { fakeBridge, fakeStats, mapOf } from './support.ts';
 
 function ops(degraded: readonly string[] = []) {
   const alpha = fakeBridge('alpha');
   const main = new Edge({ bridges: mapOf(alpha), version: '1.2.3' });
-  return { alpha, main, app: createOps({ main, degraded: () => degraded }).app };
+  return { alpha, main, app: createOpsApp({ edge: main.forOps(), main, degraded: () => degraded }) };
 }
 
 describe('the ops port', () => {

@@ -143,7 +143,7 @@ export async function serve(options: Partial<HttpOptions> & { readonly limits?: 
   const events: ConnectionEvent[] = [];
   const server = new HttpServer({
     edge,
-    app: createApp(edge),
+    app: async () => createApp(edge),
     limits: options.limits ?? {},
     onEvent: (event) => events.push(event),
   });
