@@ -209,7 +209,7 @@ class PooledBridge implements Bridge {
     );
     this.#workers.set(id, worker);
     // While the first child starts there is time for what its tools will need.
-    if (this.#catalog === undefined) setImmediate(loadValidator);
+    if (this.#catalog === undefined) setImmediate(loadAhead);
     return worker;
   }
 
@@ -256,6 +256,15 @@ class PooledBridge implements Bridge {
         calls[outcome] = (calls[outcome] ?? 0) + 1;
       }
     };
+  }
+}
+
+/** A convenience only: where files cannot be opened just now, the first list of tools loads what it needs by itself. */
+function loadAhead(): void {
+  try {
+    loadValidator();
+  } catch {
+    // The start of the worker meets the same shortage, and tells it.
   }
 }
 
