@@ -1,7 +1,7 @@
 import type { Bridge } from '#core/bridge.ts';
 import type { ToolCall, ToolResult } from '#core/call.ts';
 import { BridgeError, CLIENT_GONE } from '#core/errors.ts';
-import type { Catalog, Tool } from '#core/mcp/catalog.ts';
+import type { Catalog, Tool, Verdict } from '#core/mcp/catalog.ts';
 import { isToolName, type ToolAddress } from './address.ts';
 import { type Arguments, readArguments } from './body.ts';
 import { type Inquiry, problemOf } from './conclude.ts';
@@ -44,7 +44,11 @@ export async function callTool(edge: Edge, inquiry: Inquiry, address: ToolAddres
     const key = idempotencyKey(exchange, policy);
     const args = await readArguments(exchange, edge.maxBodyBytes);
     abort.signal.throwIfAborted();
-    checkArguments(tool, args);
+    const verdict = verdictOn(tool, args);
+    if (verdict instanceof Promise) {
+      refuseWrong(await verdict);
+      abort.signal.throwIfAborted();
+    } else refuseWrong(verdict);
     if (key === undefined && policy.idempotencyKey === 'required') {
       throw new BridgeError(
         'idempotency_key_required',
@@ -94,11 +98,14 @@ function listDeadlineMs({ exchange }: Inquiry): number {
   }
 }
 
-function checkArguments(tool: Tool, args: Arguments): void {
+function verdictOn(tool: Tool, args: Arguments): Verdict | Promise<Verdict> {
   if (tool.rejected !== undefined) {
     throw new BridgeError('schema_rejected', "the tool's input schema cannot be used; the bridge's log says why");
   }
-  const errors = tool.validate(args.value);
+  return tool.validate(args.value);
+}
+
+function refuseWrong(errors: Verdict): void {
   if (errors === undefined) return;
   throw new BridgeError('invalid_arguments', `${errors.length} of the arguments' rules are broken; see errors`, {
     details: { errors },

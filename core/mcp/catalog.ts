@@ -16,6 +16,9 @@ export interface ToolDefinition {
   readonly [member: string]: unknown;
 }
 
+/** What is wrong with arguments, undefined when they fit. */
+export type Verdict = readonly ArgumentError[] | undefined;
+
 /** A tool that may be called: its definition, the operator's policy, its compiled validator. */
 export interface Tool {
   readonly name: string;
@@ -24,10 +27,12 @@ export interface Tool {
   /** Why its input schema cannot be used; calls are refused with `schema_rejected`. */
   readonly rejected: string | undefined;
   /**
-   * What is wrong with the arguments, at most 20; undefined when they fit.
-   * @throws BridgeError schema_rejected when the schema is, or when checking took too long
+   * What is wrong with the arguments, at most 20; undefined when they fit. A promise only where checking may take
+   * long: it runs beside the event loop then.
+   * @throws BridgeError schema_rejected (a rejection, too) when the schema is, when checking took too long, or where
+   * there is no thread for it
    */
-  validate(args: Readonly<Record<string, unknown>>): readonly ArgumentError[] | undefined;
+  validate(args: Readonly<Record<string, unknown>>): Verdict | Promise<Verdict>;
 }
 
 /** The tools of one bridge at one moment; immutable, replaced as a whole when the child's list changes. */
@@ -75,7 +80,7 @@ export async function createCatalog(
       continue;
     }
     const known = previous?.get(definition.name);
-    tools.set(definition.name, listed(definition, policyFor(definition.name), known));
+    tools.set(definition.name, await listed(definition, policyFor(definition.name), known));
   }
   const sorted = [...tools.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   const unchanged =
@@ -103,19 +108,19 @@ function shown(name: unknown): string {
   return JSON.stringify(String(name).slice(0, 64)).replace(/[^\x20-\x7e]/g, '?');
 }
 
-function listed(definition: ToolDefinition, policy: ToolPolicy, known: Tool | undefined): ListedTool {
+async function listed(definition: ToolDefinition, policy: ToolPolicy, known: Tool | undefined): Promise<ListedTool> {
   if (known instanceof ListedTool) {
     if (known.policy === policy && sameJson(known.definition, definition)) return known;
     if (sameJson(known.definition.inputSchema, definition.inputSchema)) {
       return new ListedTool(definition, policy, known.schema);
     }
   }
-  return new ListedTool(definition, policy, compiled(definition.inputSchema));
+  return new ListedTool(definition, policy, await compiled(definition.inputSchema));
 }
 
-function compiled(inputSchema: unknown): CompiledSchema | SchemaRejectedError {
+async function compiled(inputSchema: unknown): Promise<CompiledSchema | SchemaRejectedError> {
   try {
-    return new CompiledSchema(inputSchema);
+    return await CompiledSchema.load(inputSchema);
   } catch (error) {
     if (error instanceof SchemaRejectedError) return error;
     return new SchemaRejectedError('it cannot be used', { cause: error });
@@ -145,7 +150,7 @@ class ListedTool implements Tool {
     this.rejected = schema instanceof SchemaRejectedError ? schema.message : undefined;
   }
 
-  validate(args: Readonly<Record<string, unknown>>): readonly ArgumentError[] | undefined {
+  validate(args: Readonly<Record<string, unknown>>): Verdict | Promise<Verdict> {
     if (this.schema instanceof CompiledSchema) return this.schema.errors(args);
     throw new BridgeError('schema_rejected', `the tool's input schema is not used: ${this.rejected}`);
   }

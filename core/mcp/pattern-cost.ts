@@ -18,7 +18,7 @@ const MANY_CHOICES = 8;
 
 /**
  * Estimates from above what a regular expression may cost, from its text alone. Coarse on purpose: where it says too
- * much the match is only guarded by a clock, never refused. Every choice (`?`, `|`, `{2,4}`) multiplies, every
+ * much the match only runs in a thread, and is never refused. Every choice (`?`, `|`, `{2,4}`) multiplies, every
  * unbounded repetition adds a power of n, and so do a missing `^` and a back reference.
  *
  * @see https://owasp.org/www-community/attacks/Regular_expression_Denial_of_Service_-_ReDoS

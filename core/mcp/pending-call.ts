@@ -13,6 +13,9 @@ import { INVALID_PARAMS, METHOD_NOT_FOUND } from '#core/mcp/protocol.ts';
  */
 export type SlotEnd = 'answered' | 'released' | 'silent' | 'overcommitted';
 
+/** What is wrong with a result, in one line; undefined when nothing is. */
+export type Flaw = string | undefined;
+
 /** What a pending call needs of its session. */
 export interface CallHost {
   /** The call's client has given up: take the request back, or tell the child and start the grace time. */
@@ -20,7 +23,7 @@ export interface CallHost {
   /** The answer to a cancelled call came after all. `abandoned`: after its grace time. */
   late(abandoned: boolean): void;
   /** What is wrong with a result, by the tool's output schema. */
-  flaw(tool: string, result: RpcResult): string | undefined;
+  flaw(tool: string, result: RpcResult): Flaw | Promise<Flaw>;
 }
 
 /**
@@ -110,13 +113,11 @@ export class PendingCall extends PendingRequest {
       return;
     }
     const flaw = this.#host.flaw(this.tool, result);
-    if (flaw !== undefined) {
-      this.#fail(this.#error('child_protocol_error', `the result does not fit the tool's output schema: ${flaw}`));
-      return;
-    }
     this.#signal.removeEventListener('abort', this);
     this.#state = 'over';
-    this.#resolve({ body: result.body, length: result.length, isError: result.flag });
+    if (flaw instanceof Promise) flaw.then((found) => this.#settle(result, found), this.#reject);
+    else this.#settle(result, flaw);
+    // The child is done, however long its result is looked at.
     this.#free('answered');
   }
 
@@ -177,6 +178,11 @@ export class PendingCall extends PendingRequest {
     message: string,
   ): BridgeError {
     return new BridgeError(code, message, { executed: 'maybe', workerId: this.workerId });
+  }
+
+  #settle(result: RpcResult, flaw: Flaw): void {
+    if (flaw === undefined) this.#resolve({ body: result.body, length: result.length, isError: result.flag });
+    else this.#reject(this.#error('child_protocol_error', `the result does not fit the tool's output schema: ${flaw}`));
   }
 
   #fail(error: BridgeError): void {

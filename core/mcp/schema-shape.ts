@@ -21,8 +21,8 @@ export interface SchemaShape {
   readonly schema: Record<string, unknown> | boolean;
   /** Draft 7 and older name other keywords. */
   readonly dialect: 'draft-07' | '2020-12';
-  /** Of the schema as JSON. */
-  readonly bytes: number;
+  /** `schema` as JSON. */
+  readonly json: string;
   readonly subschemas: number;
   /** Subschemas a value may be held against, references followed; `Infinity` where they go in circles. */
   readonly expanded: number;
@@ -101,11 +101,11 @@ export function schemaShape(schema: unknown): SchemaShape {
   } catch {
     throw new SchemaRejectedError(`it is nested deeper than ${MAX_DEPTH} levels`);
   }
-  const bytes = Buffer.byteLength(text);
-  if (bytes > MAX_SCHEMA_BYTES) {
+  if (Buffer.byteLength(text) > MAX_SCHEMA_BYTES) {
     throw new SchemaRejectedError(`it is larger than ${MAX_SCHEMA_BYTES} bytes`);
   }
-  return { bytes, ...new ShapeReader(schema).read() };
+  const shape = new ShapeReader(schema).read();
+  return { json: JSON.stringify(shape.schema), ...shape };
 }
 
 class ShapeReader {
@@ -122,7 +122,7 @@ class ShapeReader {
     this.#root = root;
   }
 
-  read(): Omit<SchemaShape, 'bytes'> {
+  read(): Omit<SchemaShape, 'json'> {
     const schema = this.#copy(this.#root, '', 1);
     const dialect = /draft-0[3-7]/.test(String(this.#root.$schema ?? '')) ? 'draft-07' : '2020-12';
     const expanded = this.#dynamic ? Number.POSITIVE_INFINITY : this.#expand(schema as Schema, new Map());
@@ -216,7 +216,7 @@ class ShapeReader {
     for (const applied of this.#applied.get(schema) ?? []) sum += this.#expand(applied, known);
     if (typeof schema.$ref === 'string') {
       const target = this.#byPointer.get(decodeFragment(schema.$ref));
-      // Not among the subschemas: ajv decides whether it leads anywhere, a clock whether it is too much.
+      // Not among the subschemas: ajv decides whether it leads anywhere, the thread's time whether it is too much.
       sum += target === undefined ? Number.POSITIVE_INFINITY : this.#expand(target, known);
     }
     known.set(schema, sum);

@@ -7,7 +7,7 @@ import type { Era } from '#core/manifest.ts';
 import type { ToolDefinition } from '#core/mcp/catalog.ts';
 import { Exchange, type Reply } from '#core/mcp/exchange.ts';
 import { type EraMemory, type SessionInfo, shakeHands } from '#core/mcp/handshake.ts';
-import { type CallHost, PendingCall, type SlotEnd } from '#core/mcp/pending-call.ts';
+import { type CallHost, type Flaw, PendingCall, type SlotEnd } from '#core/mcp/pending-call.ts';
 import { MODERN_META, MODERN_PARAMS } from '#core/mcp/protocol.ts';
 import { listAllTools } from '#core/mcp/tool-list.ts';
 
@@ -28,7 +28,7 @@ export interface SessionOptions {
   /** Check results of tools that declare an outputSchema. */
   readonly validateOutput: boolean;
   /** What is wrong with a tool's structured content; asked only where `validateOutput` and an outputSchema are. */
-  readonly validateResult?: (tool: string, structuredContent: unknown) => string | undefined;
+  readonly validateResult?: (tool: string, structuredContent: unknown) => Flaw | Promise<Flaw>;
   /** How long a cancelled call holds its slot at most; default 2000. */
   readonly cancelGraceMs?: number;
   /** Silence on the probe that means a legacy child; default 2000. */
@@ -265,7 +265,7 @@ export class McpSession {
     ping.reply.then(done, done);
   }
 
-  #flaw(tool: string, result: RpcResult): string | undefined {
+  #flaw(tool: string, result: RpcResult): Flaw | Promise<Flaw> {
     const validate = this.#options.validateResult;
     if (validate === undefined) return undefined;
     const parsed = JSON.parse(Buffer.concat(result.body).toString('utf8')) as { readonly structuredContent?: unknown };

@@ -1,22 +1,24 @@
+import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { BridgeError } from '#core/errors.ts';
+import { CheckQueue } from '#core/mcp/check-queue.ts';
 import { CompiledSchema, outputCheck } from '#core/mcp/schema.ts';
 import { SchemaRejectedError } from '#core/mcp/schema-shape.ts';
 
 const DRAFT_07 = 'http://json-schema.org/draft-07/schema#';
 
-function errorsOf(schema: unknown, value: unknown) {
-  return new CompiledSchema(schema).errors(value);
+async function errorsOf(schema: unknown, value: unknown) {
+  return (await CompiledSchema.load(schema)).errors(value);
 }
 
-function keywordsOf(schema: unknown, value: unknown): string[] | undefined {
-  return errorsOf(schema, value)?.map((error) => error.keyword);
+async function keywordsOf(schema: unknown, value: unknown): Promise<string[] | undefined> {
+  return (await errorsOf(schema, value))?.map((error) => error.keyword);
 }
 
 /** The reason for which a schema is refused, undefined when it is taken. */
-function rejection(schema: unknown): string | undefined {
+async function rejection(schema: unknown): Promise<string | undefined> {
   try {
-    new CompiledSchema(schema);
+    await CompiledSchema.load(schema);
   } catch (error) {
     expect(error).toBeInstanceOf(SchemaRejectedError);
     return (error as Error).message;
@@ -24,9 +26,9 @@ function rejection(schema: unknown): string | undefined {
   return undefined;
 }
 
-function codeOf(work: () => unknown): string {
+async function codeOf(work: () => unknown): Promise<string> {
   try {
-    work();
+    await work();
   } catch (error) {
     expect(error).toBeInstanceOf(BridgeError);
     expect((error as BridgeError).executed).toBe('no');
@@ -49,12 +51,12 @@ describe('arguments against a schema', () => {
     additionalProperties: false,
   };
 
-  it('fit: no errors', () => {
-    expect(errorsOf(schema, { name: 'ab', count: 5, kind: 'red' })).toBeUndefined();
+  it('fit: no errors', async () => {
+    expect(await errorsOf(schema, { name: 'ab', count: 5, kind: 'red' })).toBeUndefined();
   });
 
-  it('do not fit: all errors are told at once, with pointer, keyword and message', () => {
-    const errors = errorsOf(schema, { count: 'x', kind: 'blue', extra: 1, nested: { 'a/b~c': 1 } });
+  it('do not fit: all errors are told at once, with pointer, keyword and message', async () => {
+    const errors = await errorsOf(schema, { count: 'x', kind: 'blue', extra: 1, nested: { 'a/b~c': 1 } });
     expect(errors).toEqual(
       expect.arrayContaining([
         { pointer: '', keyword: 'required', message: "must have required property 'name'" },
@@ -67,62 +69,62 @@ describe('arguments against a schema', () => {
     expect(errors).toHaveLength(5);
   });
 
-  it('do not fit: no value is repeated in the errors', () => {
+  it('do not fit: no value is repeated in the errors', async () => {
     const secret = 'hunter2-hunter2';
-    const errors = errorsOf(schema, { name: secret, count: secret, kind: secret, fixed: secret, [secret]: 1 });
+    const errors = await errorsOf(schema, { name: secret, count: secret, kind: secret, fixed: secret, [secret]: 1 });
     expect(errors?.length).toBeGreaterThan(3);
     expect(JSON.stringify(errors)).not.toContain(secret);
     expect(JSON.stringify(errors)).not.toContain('the-constant');
   });
 
-  it('do not fit many times: at most 20 errors', () => {
+  it('do not fit many times: at most 20 errors', async () => {
     const list = { type: 'object', properties: { list: { type: 'array', items: { type: 'integer' } } } };
-    expect(errorsOf(list, { list: Array(100).fill('x') })).toHaveLength(20);
+    expect(await errorsOf(list, { list: Array(100).fill('x') })).toHaveLength(20);
     // Of a very large value only the first is looked for.
-    expect(errorsOf(list, { list: Array(100_000).fill('x') })).toEqual([
+    expect(await errorsOf(list, { list: Array(100_000).fill('x') })).toEqual([
       { pointer: '/list/0', keyword: 'type', message: 'must be integer' },
     ]);
   });
 
-  it('with a member name of any length: pointer and message stay short', () => {
+  it('with a member name of any length: pointer and message stay short', async () => {
     const map = { type: 'object', additionalProperties: { type: 'integer' } };
-    const [error] = errorsOf(map, { ['k'.repeat(100_000)]: 'x' }) ?? [];
+    const [error] = (await errorsOf(map, { ['k'.repeat(100_000)]: 'x' })) ?? [];
     expect(error?.pointer.length).toBeLessThanOrEqual(200);
   });
 
-  it('are the same object after the check: nothing is coerced, defaulted or kept', () => {
+  it('are the same object after the check: nothing is coerced, defaulted or kept', async () => {
     const args = { name: 'ab', count: 1 };
-    errorsOf({ ...schema, properties: { ...schema.properties, more: { default: 1 } } }, args);
+    await errorsOf({ ...schema, properties: { ...schema.properties, more: { default: 1 } } }, args);
     expect(args).toEqual({ name: 'ab', count: 1 });
   });
 });
 
 describe('dialects and laxness', () => {
-  it('2020-12 keywords are understood by default', () => {
+  it('2020-12 keywords are understood by default', async () => {
     const tuple = { type: 'array', prefixItems: [{ type: 'string' }], items: { type: 'number' } };
-    expect(keywordsOf(tuple, ['a', 1])).toBeUndefined();
-    expect(keywordsOf(tuple, ['a', 'b'])).toEqual(['type']);
+    expect(await keywordsOf(tuple, ['a', 1])).toBeUndefined();
+    expect(await keywordsOf(tuple, ['a', 'b'])).toEqual(['type']);
   });
 
-  it('draft-07 keywords are understood where $schema says so', () => {
+  it('draft-07 keywords are understood where $schema says so', async () => {
     const tuple = { $schema: DRAFT_07, type: 'array', items: [{ type: 'string' }], additionalItems: false };
-    expect(keywordsOf(tuple, ['a'])).toBeUndefined();
-    expect(keywordsOf(tuple, ['a', 'b'])).toEqual(['additionalItems']);
+    expect(await keywordsOf(tuple, ['a'])).toBeUndefined();
+    expect(await keywordsOf(tuple, ['a', 'b'])).toEqual(['additionalItems']);
   });
 
-  it.each(['$defs', 'definitions'])('references into %s are followed, in both dialects', (container) => {
+  it.each(['$defs', 'definitions'])('references into %s are followed, in both dialects', async (container) => {
     for (const $schema of [DRAFT_07, 'https://json-schema.org/draft/2020-12/schema']) {
       const schema = {
         $schema,
         properties: { a: { $ref: `#/${container}/x` } },
         [container]: { x: { type: 'string' } },
       };
-      expect(keywordsOf(schema, { a: 'x' })).toBeUndefined();
-      expect(keywordsOf(schema, { a: 1 })).toEqual(['type']);
+      expect(await keywordsOf(schema, { a: 'x' })).toBeUndefined();
+      expect(await keywordsOf(schema, { a: 1 })).toEqual(['type']);
     }
   });
 
-  it('unknown keywords, formats, examples and an $id do not matter', () => {
+  it('unknown keywords, formats, examples and an $id do not matter', async () => {
     const schema = {
       $id: 'urn:some-tool',
       id: 'old style',
@@ -132,40 +134,40 @@ describe('dialects and laxness', () => {
       },
       discriminator: { propertyName: 'at' },
     };
-    expect(keywordsOf(schema, { at: 'not a date' })).toBeUndefined();
-    expect(keywordsOf(schema, { at: null })).toBeUndefined();
-    expect(keywordsOf(schema, { at: 1 })).toEqual(['type']);
+    expect(await keywordsOf(schema, { at: 'not a date' })).toBeUndefined();
+    expect(await keywordsOf(schema, { at: null })).toBeUndefined();
+    expect(await keywordsOf(schema, { at: 1 })).toEqual(['type']);
     // Again: the same $id twice is no conflict.
-    expect(keywordsOf(schema, {})).toBeUndefined();
+    expect(await keywordsOf(schema, {})).toBeUndefined();
   });
 
-  it('a property may be called like a keyword or like a member of Object', () => {
+  it('a property may be called like a keyword or like a member of Object', async () => {
     const schema = {
       type: 'object',
       properties: { $ref: { type: 'string' }, constructor: { type: 'string' }, required: { type: 'string' } },
     };
-    expect(errorsOf(schema, { $ref: 'http://x', required: 'x' })).toBeUndefined();
-    expect(keywordsOf(schema, { $ref: 1, required: 1 })).toEqual(['type', 'type']);
-    expect(keywordsOf({ type: 'object', required: ['toString'] }, {})).toEqual(['required']);
+    expect(await errorsOf(schema, { $ref: 'http://x', required: 'x' })).toBeUndefined();
+    expect(await keywordsOf(schema, { $ref: 1, required: 1 })).toEqual(['type', 'type']);
+    expect(await keywordsOf({ type: 'object', required: ['toString'] }, {})).toEqual(['required']);
   });
 
-  it('a pattern that is only valid without the u flag is used without it', () => {
+  it('a pattern that is only valid without the u flag is used without it', async () => {
     const schema = { type: 'object', properties: { a: { type: 'string', pattern: '^[\\w-.]+$' } } };
-    expect(keywordsOf(schema, { a: 'a-b.c' })).toBeUndefined();
-    expect(keywordsOf(schema, { a: 'a b' })).toEqual(['pattern']);
+    expect(await keywordsOf(schema, { a: 'a-b.c' })).toBeUndefined();
+    expect(await keywordsOf(schema, { a: 'a b' })).toEqual(['pattern']);
   });
 
-  it('an asynchronous schema cannot pass for a fitting one', () => {
-    expect(keywordsOf({ $async: true, type: 'object', required: ['a'] }, {})).toEqual(['required']);
+  it('an asynchronous schema cannot pass for a fitting one', async () => {
+    expect(await keywordsOf({ $async: true, type: 'object', required: ['a'] }, {})).toEqual(['required']);
   });
 
-  it('a recursive schema is checked to its depth', () => {
+  it('a recursive schema is checked to its depth', async () => {
     const tree = {
       type: 'object',
       properties: { children: { type: 'array', items: { $ref: '#' } }, name: { type: 'string' } },
     };
-    expect(errorsOf(tree, { children: [{ children: [{ name: 'leaf' }] }] })).toBeUndefined();
-    expect(errorsOf(tree, { children: [{ children: [{ name: 1 }] }] })).toEqual([
+    expect(await errorsOf(tree, { children: [{ children: [{ name: 'leaf' }] }] })).toBeUndefined();
+    expect(await errorsOf(tree, { children: [{ children: [{ name: 1 }] }] })).toEqual([
       { pointer: '/children/0/children/0/name', keyword: 'type', message: 'must be string' },
     ]);
   });
@@ -208,11 +210,11 @@ describe('a hostile schema is refused when it is loaded', () => {
     ['a repetition beyond what compiles', pattern('((a{1000}){1000}){1000}'), /repeats to more than 50000/],
     ['an evil pattern for names', { propertyNames: { pattern: '^(([a-z])+.)+[A-Z]([a-z])+$' } }, /exponential/],
     ['an evil pattern among patternProperties', { patternProperties: { '^(x+x+)+y': {} } }, /exponential/],
-  ])('%s', (_what, schema, reason) => {
-    expect(rejection(schema)).toMatch(reason);
+  ])('%s', async (_what, schema, reason) => {
+    expect(await rejection(schema)).toMatch(reason);
   });
 
-  it('ordinary patterns are not refused', () => {
+  it('ordinary patterns are not refused', async () => {
     for (const source of [
       '^[a-z0-9]+(?:-[a-z0-9]+)*$',
       '^[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\\.[A-Za-z]{2,}$',
@@ -221,35 +223,38 @@ describe('a hostile schema is refused when it is loaded', () => {
       '^\\p{L}{1,40}$',
       '^\\+[1-9]\\d{1,14}$',
     ]) {
-      expect(rejection(pattern(source)), source).toBeUndefined();
+      expect(await rejection(pattern(source)), source).toBeUndefined();
     }
   });
 });
 
 describe('a check that would take too long is stopped', () => {
-  it('a polynomial pattern on a long text', () => {
-    const slow = new CompiledSchema({ properties: { a: { type: 'string', pattern: '^.*.*.*.*=$' } } });
-    expect(slow.errors({ a: 'short=' })).toBeUndefined();
-    expect(codeOf(() => slow.errors({ a: 'x'.repeat(100_000) }))).toBe('schema_rejected');
+  it('a polynomial pattern on a long text', async () => {
+    const slow = await CompiledSchema.load({ properties: { a: { type: 'string', pattern: '^.*.*.*.*=$' } } });
+    expect(await slow.errors({ a: 'short=' })).toBeUndefined();
+    expect(await codeOf(() => slow.errors({ a: 'x'.repeat(100_000) }))).toBe('schema_rejected');
     // Nothing is left behind: the next check is right.
-    expect(slow.errors({ a: 'short' })).toHaveLength(1);
+    expect(await slow.errors({ a: 'short' })).toHaveLength(1);
   });
 
-  it('a counted pattern tried at every position', () => {
-    const slow = new CompiledSchema({ properties: { a: { type: 'string', pattern: '(a{100}){100}b' } } });
-    expect(codeOf(() => slow.errors({ a: 'a'.repeat(100_000) }))).toBe('schema_rejected');
+  it('a counted pattern tried at every position', async () => {
+    const slow = await CompiledSchema.load({ properties: { a: { type: 'string', pattern: '(a{100}){100}b' } } });
+    expect(await codeOf(() => slow.errors({ a: 'a'.repeat(100_000) }))).toBe('schema_rejected');
   });
 
-  it('members compared with each other', () => {
-    const unique = new CompiledSchema({ type: 'object', properties: { a: { type: 'array', uniqueItems: true } } });
-    expect(unique.errors({ a: [{ n: 1 }, { n: 1 }] })?.[0]?.keyword).toBe('uniqueItems');
+  it('members compared with each other', async () => {
+    const unique = await CompiledSchema.load({
+      type: 'object',
+      properties: { a: { type: 'array', uniqueItems: true } },
+    });
+    expect((await unique.errors({ a: [{ n: 1 }, { n: 1 }] }))?.[0]?.keyword).toBe('uniqueItems');
     const objects = Array.from({ length: 20_000 }, (_, n) => ({ n }));
-    expect(codeOf(() => unique.errors({ a: objects }))).toBe('schema_rejected');
+    expect(await codeOf(() => unique.errors({ a: objects }))).toBe('schema_rejected');
   });
 
-  it('a recursion that doubles at each level', () => {
+  it('a recursion that doubles at each level', async () => {
     const child = { properties: { c: { $ref: '#/$defs/node' } } };
-    const bomb = new CompiledSchema({
+    const bomb = await CompiledSchema.load({
       properties: { a: { $ref: '#/$defs/node' } },
       $defs: {
         node: { type: 'object', anyOf: [{ ...child, required: ['no'] }, { ...child, required: ['nope'] }, child] },
@@ -257,35 +262,140 @@ describe('a check that would take too long is stopped', () => {
     });
     let deep: Record<string, unknown> = { c: 'no object: every way is tried' };
     for (let n = 0; n < 40; n += 1) deep = { c: deep };
-    expect(codeOf(() => bomb.errors({ a: deep }))).toBe('schema_rejected');
+    expect(await codeOf(() => bomb.errors({ a: deep }))).toBe('schema_rejected');
   });
 
-  it('a large value against many subschemas', () => {
-    const wide = new CompiledSchema({
+  it('a large value against many subschemas', async () => {
+    const wide = await CompiledSchema.load({
       type: 'object',
       properties: {
         a: { type: 'array', items: { anyOf: Array.from({ length: 900 }, (_, n) => ({ const: `${n}` })) } },
       },
     });
-    expect(wide.errors({ a: ['899'] })).toBeUndefined();
-    expect(codeOf(() => wide.errors({ a: Array(400_000).fill('899') }))).toBe('schema_rejected');
+    expect(await wide.errors({ a: ['899'] })).toBeUndefined();
+    expect(await codeOf(() => wide.errors({ a: Array(400_000).fill('899') }))).toBe('schema_rejected');
+  });
+});
+
+describe('a check in the thread', () => {
+  const RECURSIVE = {
+    type: 'object',
+    properties: { next: { $ref: '#' }, name: { type: 'string', pattern: '^(a|b|ab)*$' } },
+  };
+  const SLOW = { properties: { a: { type: 'string', pattern: '^.*.*.*.*=$' } } };
+
+  it('finds what one beside it would find', async () => {
+    const schema = await CompiledSchema.load({
+      type: 'object',
+      properties: { next: { $ref: '#' }, n: { type: 'integer' } },
+    });
+    const pending = schema.errors({ next: { next: { n: 'x' } }, n: 'y' });
+    expect(pending).toBeInstanceOf(Promise);
+    expect((await pending)?.map(({ pointer }) => pointer).sort()).toEqual(['/n', '/next/next/n']);
+    expect(await schema.errors({ next: { n: 1 } })).toBeUndefined();
+  });
+
+  it('is not used for simple schemas and values: no promise, no thread', async () => {
+    const queue = new CheckQueue(() => {
+      throw new Error('not to be started');
+    });
+    const schema = await CompiledSchema.load(
+      {
+        type: 'object',
+        properties: { a: { type: 'string', pattern: '^[a-z]+$' }, b: { type: 'array', uniqueItems: true } },
+      },
+      queue,
+    );
+    expect(schema.errors({ a: 'x', b: [1] })).toBeUndefined();
+    expect(schema.errors({ a: 'X', b: [1, 1] })).toHaveLength(2);
+  });
+
+  it('does not hold up the event loop, nor checks by other schemas', async () => {
+    const slow = await CompiledSchema.load(SLOW);
+    const other = await CompiledSchema.load({ type: 'object', properties: { next: { $ref: '#' } } });
+    const order: string[] = [];
+    const evil = { a: 'x'.repeat(100_000) };
+    const floods = Array.from({ length: 8 }, async (_, n) => {
+      expect(await codeOf(() => slow.errors(evil))).toBe('schema_rejected');
+      order.push(`slow ${n}`);
+    });
+    const quick = Promise.resolve(other.errors({ next: 1 })).then((errors) => {
+      expect(errors).toHaveLength(1);
+      order.push('quick');
+    });
+    let turns = 0;
+    const turn = setInterval(() => {
+      turns += 1;
+    }, 1);
+    await Promise.all([...floods, quick]);
+    clearInterval(turn);
+    // Its turn came after the one that ran and the next, not after all.
+    expect(order.indexOf('quick')).toBeLessThanOrEqual(2);
+    // Eight checks of 50 ms, had they run here, would have left eight turns.
+    expect(turns).toBeGreaterThan(16);
+  });
+
+  it('finds no place behind sixteen others of its schema', async () => {
+    const slow = await CompiledSchema.load(SLOW);
+    const evil = { a: 'x'.repeat(100_000) };
+    const codes = Array.from({ length: 20 }, () => codeOf(() => slow.errors(evil)));
+    await expect(slow.errors(evil)).rejects.toThrow(/16 of them for this schema/);
+    expect(new Set(await Promise.all(codes))).toEqual(new Set(['schema_rejected']));
+    expect(await slow.errors({ a: 'short=' })).toBeUndefined();
+  });
+
+  it.each<[string, () => Worker]>([
+    [
+      'at once',
+      () => {
+        throw Object.assign(new Error('EAGAIN'), { code: 'ERR_WORKER_INIT_FAILED' });
+      },
+    ],
+    ['while it starts', () => new Worker('process.exit(1)', { eval: true, execArgv: [] })],
+    ['with an error of its own', () => new Worker('throw new Error()', { eval: true, execArgv: [] })],
+  ])('is refused, its schema is not, where the thread fails %s', async (_when, startThread) => {
+    const schema = await CompiledSchema.load(RECURSIVE, new CheckQueue(startThread));
+    for (let n = 0; n < 2; n += 1) {
+      await expect(schema.errors({ name: 'ab' })).rejects.toMatchObject({
+        code: 'schema_rejected',
+        executed: 'no',
+        retryAfterMs: 1_000,
+        message: expect.stringContaining('needs a thread of its own'),
+      });
+    }
+  });
+
+  it('is refused for a value that would take long to be read there', async () => {
+    const schema = await CompiledSchema.load(RECURSIVE);
+    await expect(schema.errors({ other: 'x'.repeat(5_000_000) })).rejects.toThrow(/values of up to 4194304 characters/);
+    expect(await schema.errors({ name: 'ab' })).toBeUndefined();
+  });
+
+  it('that takes too much memory ends its thread, not the process', async () => {
+    const hungry = `
+      const { parentPort } = require('node:worker_threads');
+      parentPort.on('message', () => { for (const all = []; ; ) all.push(Array(1_000).fill({})); });
+      parentPort.postMessage('ready');`;
+    const resourceLimits = { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 2 };
+    const queue = new CheckQueue(() => new Worker(hungry, { eval: true, execArgv: [], resourceLimits }));
+    await expect(CompiledSchema.load(RECURSIVE, queue)).rejects.toThrow(/exponential time or too much memory/);
   });
 });
 
 describe('results against an outputSchema', () => {
-  it('fit or are described in one line', () => {
+  it('fit or are described in one line', async () => {
     const check = outputCheck({ type: 'object', properties: { count: { type: 'integer' } }, required: ['count'] });
-    expect(check({ count: 1 })).toBeUndefined();
-    expect(check({ count: 'x' })).toBe('/count must be integer');
-    expect(check(undefined)).toBe('the whole value must be object');
+    expect(await check({ count: 1 })).toBeUndefined();
+    expect(await check({ count: 'x' })).toBe('/count must be integer');
+    expect(await check(undefined)).toBe('the whole value must be object');
   });
 
-  it('are let through where the schema cannot be used: it is the child that cannot be held to it', () => {
-    expect(outputCheck({ $ref: 'http://127.0.0.1:9/x' })({ count: 'x' })).toBeUndefined();
+  it('are let through where the schema cannot be used: it is the child that cannot be held to it', async () => {
+    expect(await outputCheck({ $ref: 'http://127.0.0.1:9/x' })({ count: 'x' })).toBeUndefined();
   });
 
-  it('are not let through when the check took too long', () => {
+  it('are not let through when the check took too long', async () => {
     const check = outputCheck({ properties: { a: { type: 'string', pattern: '^.*.*.*.*=$' } } });
-    expect(check({ a: 'x'.repeat(100_000) })).toBe('could not be checked within 50 ms');
+    expect(await check({ a: 'x'.repeat(100_000) })).toBe('could not be checked within 50 ms');
   });
 });
