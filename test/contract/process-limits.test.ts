@@ -36,3 +36,21 @@ it('D9 without room for a further process a start fails like any other, and the 
   expect(answer.json.executed).toBe('no');
   expect((await fleet.ops('/livez')).status).toBe(200);
 });
+
+// A process of Node has seven threads: room for the fleet and its child, and for no thread that checks schemas.
+it('D9 without room for a further thread a check that needs one is refused, and the service stays', async () => {
+  const uid = process.getuid?.() === 0 ? { uid: 54_321 } : {};
+  await using fleet = await Fleet.fake(
+    {},
+    { pool: { min: 1, max: 1 } },
+    { limits: 'ulimit -u 14 2>/dev/null || ulimit -p 14', env: { NODE_COMPILE_CACHE: '', HOME: '/tmp' }, ...uid },
+  );
+  expect((await fleet.call('strict', { name: 'abc' })).status).toBe(200);
+  const large = { name: 'abc', list: Array.from({ length: 45_000 }, (_, n) => n) };
+  const refused = await fleet.call('strict', large);
+  // Where the limit leaves room for it, the list is found too long.
+  expect(['schema_rejected', 'invalid_arguments']).toContain(refused.json.code);
+  expect(refused.json.executed).toBe('no');
+  expect((await fleet.call('strict', { name: 'abc' })).status).toBe(200);
+  expect(fleet.process.exitCode).toBeNull();
+});
