@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: ['test/core/**/*.test.ts', 'test/bridges/**/*.test.ts', 'test/contract/**/*.test.ts'],
+    include: ['test/*.test.ts', 'test/core/**/*.test.ts', 'test/bridges/**/*.test.ts', 'test/contract/**/*.test.ts'],
     setupFiles: ['test/support/leaks.ts'],
     pool: 'forks',
     testTimeout: 20_000,
