@@ -66,6 +66,9 @@ const destroyBudgetMs = 2000;
 
 /** `EX_SOFTWARE` of sysexits: an error of ours ended the process. */
 const EXIT_SOFTWARE = 70;
+/** One wish to stop may arrive twice: a terminal signals the whole group, and npm passes on what it got itself. */
+const sameWishMs = 200;
+
 /** What a shell reports for a process that a signal ended. */
 const EXIT_BY_SIGNAL = { SIGINT: 130, SIGTERM: 143 } as const;
 
@@ -221,15 +224,20 @@ function timer(ms: number): { readonly promise: Promise<void>; readonly cancel: 
 
 /**
  * Binds a lifecycle to the signals and uncaught errors of a process (or of a stand-in); dispose to unbind.
- * SIGINT and SIGTERM stop it, a second one kills. SIGHUP does what `onHangup` says, and never ends the process unasked.
+ * SIGINT and SIGTERM stop it, a second one kills; the same one within 200 ms is the first. SIGHUP does what `onHangup` says, and never ends the process unasked.
  */
 export function bindToProcess(
   lifecycle: Pick<Lifecycle, 'stop' | 'fail'>,
   target: Pick<EventEmitter, 'on' | 'off'>,
   onHangup: () => void,
 ): Disposable {
-  const stop = (signal: keyof typeof EXIT_BY_SIGNAL): void =>
+  const heardAtMs = new Map<string, number>();
+  const stop = (signal: keyof typeof EXIT_BY_SIGNAL): void => {
+    const nowMs = performance.now();
+    if (nowMs - (heardAtMs.get(signal) ?? Number.NEGATIVE_INFINITY) < sameWishMs) return;
+    heardAtMs.set(signal, nowMs);
     lifecycle.stop(signal, { drained: 0, killed: EXIT_BY_SIGNAL[signal] });
+  };
   const fail = (error: unknown): void => lifecycle.fail(error);
   const listeners: readonly (readonly [string, (...args: never[]) => void])[] = [
     ['SIGINT', stop],

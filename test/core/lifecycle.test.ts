@@ -196,6 +196,18 @@ it('an error nobody caught drains and ends with 70; a second one is told and cha
   expect(names()).toEqual(['process:failed', 'process:draining', 'process:failed', 'process:stopped']);
 });
 
+it('the same signal twice within 200 ms is one wish: the terminal and npm both deliver it', async () => {
+  const target = new EventEmitter();
+  const asked: string[] = [];
+  const lifecycle = { stop: (reason: string) => asked.push(reason), fail: () => {} };
+  using _bound = bindToProcess(lifecycle, target, () => {});
+  for (let i = 0; i < 3; i++) target.emit('SIGINT', 'SIGINT');
+  expect(asked).toEqual(['SIGINT']);
+  await tick(200);
+  target.emit('SIGINT', 'SIGINT');
+  expect(asked).toEqual(['SIGINT', 'SIGINT']);
+});
+
 it('signals and uncaught errors of a process reach the lifecycle until they are unbound', () => {
   const target = new EventEmitter();
   const asked: unknown[] = [];

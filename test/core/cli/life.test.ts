@@ -1,4 +1,6 @@
 /** Acceptance rows L1 to L3 and what surrounds them, on the real process. */
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { type Answer, Fleet, type LogLine } from '../../support/fleet.ts';
 import { until } from '../../support/until.ts';
@@ -78,6 +80,8 @@ it.each([
   await until('it is in flight', async () => (await fleet.ops('/status')).json.callsInFlight === 1);
   void fleet.stop('SIGTERM');
   await until('it drains', () => said(fleet, 'draining'));
+  const drainingAtMs = performance.now();
+  await until('it is a second wish', () => performance.now() - drainingAtMs > 200);
   const askedAtMs = performance.now();
   expect(await fleet.stop(signal)).toEqual({ code, signal: null });
   expect(performance.now() - askedAtMs).toBeLessThan(5000);
@@ -91,6 +95,16 @@ it('a signal while a worker is still starting ends the process with 0 and leaves
   expect(await fleet.stop('SIGTERM')).toEqual({ code: 0, signal: null });
   expect(said(fleet, 'ready')).toBeUndefined();
 });
+
+it.each(['start', 'fleet'])(
+  'npm run %s hands its place to Node, so that a signal to npm alone reaches it',
+  (script) => {
+    const { scripts } = JSON.parse(readFileSync('package.json', 'utf8'));
+    const command = scripts[script].replace('core/cli/fleet.ts', '-p process.pid --').replace(/ dev$/, '');
+    const shell = spawnSync('sh', ['-c', command], { encoding: 'utf8' });
+    expect(Number(shell.stdout)).toBe(shell.pid);
+  },
+);
 
 it('SIGHUP does not end a service', async () => {
   await using fleet = await Fleet.fake();
