@@ -1,4 +1,5 @@
 import { stringEnd } from './string-end.ts';
+import { stringRuns } from './string-run.ts';
 
 /** What a complete text turned out to be. */
 export type JsonVerdict = 'ok' | 'invalid' | 'too_deep' | 'too_large';
@@ -66,6 +67,13 @@ const EXPONENT_DIGITS = 18;
 const OBJECT = 1;
 const ARRAY = 2;
 
+/**
+ * Behind so many bytes of a string (in one chunk) the rest is looked at by `StringRuns`: its fixed price was
+ * measured to be worth that much. Less in a scan that has paid it: rows of texts with some hundred bytes each.
+ */
+const NEAR_BYTES = 256;
+const NEAR_BYTES_AGAIN = 64;
+
 const MAX_KEY_BYTES = 64;
 const SCRATCH_BYTES = 512;
 const NOTHING = new Uint8Array(0);
@@ -76,6 +84,13 @@ const NULL = Uint8Array.from(Buffer.from('null'));
 /** 1 at the bytes that complete an escape of two bytes: `"\\/bfnrt`. */
 const SHORT_ESCAPE = new Uint8Array(256);
 for (const byte of Buffer.from('"\\/bfnrt')) SHORT_ESCAPE[byte] = 1;
+
+/** The value of a hexadecimal digit; -1 for every other byte. */
+const HEX = new Int8Array(256).fill(-1);
+for (const [value, digit] of [...'0123456789abcdef'].entries()) {
+  HEX[digit.charCodeAt(0)] = value;
+  HEX[digit.toUpperCase().charCodeAt(0)] = value;
+}
 
 /** The kind of a value by its first byte. */
 const KIND_OF: (JsonKind | undefined)[] = new Array(256).fill(undefined);
@@ -119,6 +134,8 @@ export class JsonScanner {
   /** The string under way is a key. */
   #inKey = false;
   #escaped = false;
+  /** The number of the piece this scan has copied into the memory of `StringRuns`. */
+  #piece = 0;
   #hexLeft = 0;
   #hex = 0;
   /** Offset right behind a high surrogate that still lacks its low one. */
@@ -225,6 +242,8 @@ export class JsonScanner {
     }
     const view = this.#view;
     const offset = this.#offset;
+    // The chunk may have been written to since it was copied. Nearly always there was no copy.
+    if (this.#piece !== 0) this.#piece = 0;
     let i = from;
     /** Where the token under way begins in this chunk. */
     let token = from;
@@ -267,9 +286,30 @@ export class JsonScanner {
           if (c === 0x5c) {
             i++;
             escaped = true;
-            // Nearly always one of the short escapes, whole in this chunk.
+            // Nearly always a whole escape stands in this chunk.
             if (i < to && SHORT_ESCAPE[bytes[i] as number] === 1) i++;
-            else state = ESCAPE;
+            else {
+              const unicodeEnd = this.#unicode(bytes, i, to, base);
+              if (unicodeEnd === i) {
+                state = ESCAPE;
+                continue;
+              }
+              i = unicodeEnd;
+            }
+            if (i - token >= (this.#piece === 0 ? NEAR_BYTES : NEAR_BYTES_AGAIN)) {
+              const farEnd = this.#far(bytes, i, to);
+              i = farEnd >= 0 ? farEnd : ~farEnd;
+            }
+            continue;
+          }
+          if (c >= 0x20) {
+            // Only the bytes that `stringEnd` looks at in one go have ended.
+            const farEnd = this.#far(bytes, i, to);
+            if (farEnd >= 0) i = farEnd;
+            else {
+              i = ~farEnd;
+              escaped = true;
+            }
             continue;
           }
           break;
@@ -278,7 +318,20 @@ export class JsonScanner {
         case AFTER:
           if (c === 0x2c) {
             i++;
-            state = stack[depth] === OBJECT ? KEY : VALUE;
+            if (stack[depth] !== OBJECT) {
+              state = VALUE;
+              continue;
+            }
+            state = KEY;
+            // Nearly always the next byte; not worth another turn of the loop.
+            if (i < to && bytes[i] === 0x22) {
+              i++;
+              inKey = true;
+              escaped = false;
+              watching = depth <= watchDepth;
+              token = i;
+              state = STRING;
+            }
             continue;
           }
           if (c === 0x7d || c === 0x5d) {
@@ -354,8 +407,20 @@ export class JsonScanner {
             depth++;
             if (depth === stack.length) stack = this.#grow();
             stack[depth] = c === 0x7b ? OBJECT : ARRAY;
-            state = c === 0x7b ? KEY_OR_END : ELEMENT_OR_END;
             i++;
+            if (c !== 0x7b) {
+              state = ELEMENT_OR_END;
+              continue;
+            }
+            state = KEY_OR_END;
+            if (i < to && bytes[i] === 0x22) {
+              i++;
+              inKey = true;
+              escaped = false;
+              watching = depth <= watchDepth;
+              token = i;
+              state = STRING;
+            }
             continue;
           }
           i++;
@@ -447,10 +512,7 @@ export class JsonScanner {
           break;
 
         case UNICODE: {
-          let digit = -1;
-          if (c >= 0x30 && c <= 0x39) digit = c - 0x30;
-          else if (c >= 0x61 && c <= 0x66) digit = c - 0x57;
-          else if (c >= 0x41 && c <= 0x46) digit = c - 0x37;
+          const digit = HEX[c] as number;
           if (digit === -1) break;
           i++;
           this.#hex = (this.#hex << 4) | digit;
@@ -510,11 +572,53 @@ export class JsonScanner {
     return i;
   }
 
+  /**
+   * Where the run of plain bytes and simple escapes ends that begins at `at`, for a string that has turned out
+   * to be long; the complement of that place when there are escapes. May stop short of the end.
+   */
+  #far(bytes: Uint8Array, at: number, to: number): number {
+    const runs = stringRuns();
+    if (runs === null) return at;
+    let end = at;
+    let escaped = false;
+    while (end < to) {
+      this.#piece = runs.piece(this.#piece, bytes, end, to);
+      end = runs.end(end);
+      if (runs.sawNonAscii) this.#nonAscii = true;
+      if (runs.sawEscape) escaped = true;
+      if (!runs.endsAt(end)) break;
+    }
+    return escaped ? ~end : end;
+  }
+
   #grow(): Uint8Array {
     const grown = new Uint8Array(Math.min(this.#stack.length * 2, this.#maxDepth + 2));
     grown.set(this.#stack);
     this.#stack = grown;
     return grown;
+  }
+
+  /**
+   * Behind a backslash: the end of `uXXXX` and of the escapes of that kind that directly follow, as they do in
+   * texts that are not English; `at` if there is none, or not the whole of it.
+   */
+  #unicode(bytes: Uint8Array, at: number, to: number, base: number): number {
+    let end = at;
+    let next = at;
+    while (next + 5 <= to && bytes[next] === 0x75) {
+      const code =
+        ((HEX[bytes[next + 1] as number] as number) << 12) |
+        ((HEX[bytes[next + 2] as number] as number) << 8) |
+        ((HEX[bytes[next + 3] as number] as number) << 4) |
+        (HEX[bytes[next + 4] as number] as number);
+      // Negative if one of them is.
+      if (code < 0) break;
+      end = next + 5;
+      if ((code & 0xf800) === 0xd800) this.#surrogate(code, base + end);
+      if (end === to || bytes[end] !== 0x5c) break;
+      next = end + 1;
+    }
+    return end;
   }
 
   #surrogate(code: number, end: number): void {

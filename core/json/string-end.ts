@@ -6,10 +6,13 @@ const HIGHS = 0x80808080 | 0;
 
 /** Longer strings than this are worth the bigger steps. */
 const SHORT = 48;
+/** Bytes looked at in one go: behind so many there is a better way (string-run.ts). */
+const LONG = 256;
 
 /**
- * Where the run of plain string bytes in `bytes[from..to)` ends: at a quote, a backslash, a control character
- * or `to`. The complement (`~at`) of that place is returned when a byte above 0x7f lies before it.
+ * Where the run of plain string bytes in `bytes[from..to)` ends: at a quote, a backslash, a control character,
+ * at `to`, or 256 bytes behind `from`. The complement (`~at`) of that place is returned when a byte above 0x7f
+ * lies before it.
  *
  * `view` and `offset` are the DataView of the bytes' buffer and their place in it: fetching these costs more
  * than a short string, so the caller keeps them per chunk.
@@ -20,7 +23,8 @@ const SHORT = 48;
 export function stringEnd(view: DataView, offset: number, bytes: Uint8Array, from: number, to: number): number {
   let at = from;
   let seen = 0;
-  const last = to - 4;
+  const end = to - from > LONG ? from + LONG : to;
+  const last = end - 4;
   let soon = Math.min(at + SHORT, last);
   for (;;) {
     while (at <= soon) {
@@ -37,7 +41,7 @@ export function stringEnd(view: DataView, offset: number, bytes: Uint8Array, fro
     }
     if (soon === last) break;
     soon = last;
-    const lastBlock = to - 16;
+    const lastBlock = end - 16;
     while (at <= lastBlock) {
       const a = view.getInt32(offset + at, true);
       const b = view.getInt32(offset + at + 4, true);
@@ -53,7 +57,7 @@ export function stringEnd(view: DataView, offset: number, bytes: Uint8Array, fro
       at += 16;
     }
   }
-  while (at < to) {
+  while (at < end) {
     const byte = bytes[at] as number;
     if (byte === 0x22 || byte === 0x5c || byte < 0x20) break;
     seen |= byte;
