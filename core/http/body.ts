@@ -8,7 +8,7 @@ import { hasForbiddenKey } from './forbidden-key.ts';
 /** Objects and arrays inside each other. */
 export const MAX_JSON_DEPTH = 64;
 /** Values of any kind, so that parsing and checking them never holds the event loop for long. */
-export const MAX_JSON_NODES = 50_000;
+export const MAX_JSON_NODES = 20_000;
 
 /** A body of fewer bytes can break neither limit: each level takes two brackets. */
 const SHORT = 2 * (MAX_JSON_DEPTH + 1);

@@ -38,5 +38,7 @@ export function isExact(source: string, value: number): boolean {
     zeros++;
   }
   if (zeros < 0) return true;
+  // 5 to the power of 23 is above 2^53, so no multiple of 10^23 is a double.
+  if (zeros > 22 && digits !== '') return false;
   return BigInt(digits + '0'.repeat(zeros)) === BigInt(Math.abs(value));
 }
