@@ -40,6 +40,7 @@ export async function readArguments(exchange: Exchange, maxBytes: number): Promi
   const declared = exchange.bodyLength();
   if (declared === 0) return NO_ARGUMENTS;
   if (declared !== undefined) checkType(exchange);
+  else checkCoding(exchange);
   const body = await exchange.readBody(maxBytes);
   if (body.length === 0) return NO_ARGUMENTS;
   if (declared === undefined) checkType(exchange);
@@ -78,6 +79,13 @@ function parse(text: string): unknown {
     if (error instanceof BridgeError) throw error;
     throw new BridgeError('invalid_json', 'the body is not valid JSON (RFC 8259), in UTF-8 without a byte order mark');
   }
+}
+
+/** The parser takes `gzip, chunked` and hands over what is still compressed; any other coding it refuses itself. */
+function checkCoding(exchange: Exchange): void {
+  const coding = exchange.header('transfer-encoding');
+  if (coding === undefined || !coding.includes(',')) return;
+  throw new BridgeError('unsupported_media_type', 'Transfer-Encoding may be chunked and nothing else');
 }
 
 function checkType(exchange: Exchange): void {

@@ -2,12 +2,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type BridgeError, CLIENT_GONE } from '#core/errors.ts';
 import { bodyTooLarge } from './body-too-large.ts';
 import type { Answer, Exchange } from './exchange.ts';
+import { GrowingBytes } from './growing-bytes.ts';
 import { linger } from './linger.ts';
 import type { Listed } from './roster.ts';
 
 /** What is left of a body after a refusal is read and dropped up to this size, so that the connection lives on. */
 const MAX_DROPPED_BYTES = 65_536;
-const NOTHING = Buffer.alloc(0);
 
 /** What the server must be told of its exchanges, and asked before an answer is written. */
 export interface NodeExchangeOwner {
@@ -107,26 +107,20 @@ export class NodeExchange implements Exchange, Listed {
     if (this.#gone) return Promise.reject(CLIENT_GONE);
     if (this.#awaitsContinue) this.outgoing.writeContinue();
     return new Promise((resolve, reject) => {
-      let first: Buffer = NOTHING;
-      let more: Buffer[] | undefined;
-      let length = 0;
+      const body = new GrowingBytes();
       this.#stop = reject;
-      const whole = (): void => resolve(more === undefined ? first : Buffer.concat(more, length));
       incoming.on('data', (chunk: Buffer) => {
-        length += chunk.length;
-        if (length > maxBytes) {
+        if (body.length + chunk.length > maxBytes) {
           incoming.removeAllListeners('data');
           this.#stopSocket();
           reject(bodyTooLarge(maxBytes));
           return;
         }
-        if (first === NOTHING) first = chunk;
-        else if (more === undefined) more = [first, chunk];
-        else more.push(chunk);
+        body.add(chunk, declared);
         // The parser holds the body to its declared length, so this is its end.
-        if (length === declared) whole();
+        if (body.length === declared) resolve(body.whole());
       });
-      if (declared === undefined) incoming.on('end', whole);
+      if (declared === undefined) incoming.on('end', () => resolve(body.whole()));
     });
   }
 

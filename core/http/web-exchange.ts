@@ -1,6 +1,7 @@
 import { type BridgeError, CLIENT_GONE } from '#core/errors.ts';
 import { bodyTooLarge } from './body-too-large.ts';
 import type { Answer, Exchange } from './exchange.ts';
+import { GrowingBytes } from './growing-bytes.ts';
 
 /** The door for embedders and tests: a Fetch Request without a socket of ours. */
 export class WebExchange implements Exchange {
@@ -55,15 +56,13 @@ export class WebExchange implements Exchange {
       this.#request.signal.addEventListener('abort', () => reject(CLIENT_GONE), { once: true });
     });
     const reader = (this.#request.body as ReadableStream<Uint8Array>).getReader();
-    const chunks: Uint8Array[] = [];
-    let length = 0;
+    const body = new GrowingBytes();
     try {
       for (;;) {
         const { done, value } = await Promise.race([reader.read(), stopped]);
-        if (done) return Buffer.concat(chunks, length);
-        length += value.length;
-        if (length > maxBytes) throw bodyTooLarge(maxBytes);
-        chunks.push(value);
+        if (done) return body.whole();
+        if (body.length + value.length > maxBytes) throw bodyTooLarge(maxBytes);
+        body.add(value);
       }
     } finally {
       stopped.catch(() => undefined);

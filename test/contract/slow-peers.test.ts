@@ -1,4 +1,5 @@
 /** Rows of acceptance tables B1 and B2 about waiting: who waits for whom, and for how long. */
+import { execFileSync } from 'node:child_process';
 import { connect, type Socket } from 'node:net';
 import { expect, it } from 'vitest';
 import { FAKE_CHILD, Fleet } from '../support/fleet.ts';
@@ -48,6 +49,28 @@ it('Q6 a reader that takes nothing of 100 MB holds no slot and no place in the q
   expect((await fleet.status()).pool.workers[0].inFlight).toBe(0);
   socket.destroy();
 });
+
+it('a body in chunks of one byte costs what it weighs, not a piece of memory for each chunk', async () => {
+  await using fleet = await Fleet.fake();
+  const residentMb = (): number =>
+    Number(execFileSync('ps', ['-o', 'rss=', '-p', String(fleet.process.pid)], { encoding: 'utf8' })) / 1024;
+  expect((await fleet.call('echo', { text: 'x' })).status).toBe(200);
+  const before = residentMb();
+  const socket = open(fleet);
+  let text = '';
+  socket.on('data', (chunk) => {
+    text += String(chunk);
+  });
+  socket.write(
+    'POST /fake/mcp/tools/echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n',
+  );
+  socket.write(`b\r\n{"text":"aa\r\n${'1\r\na\r\n'.repeat(500_000)}2\r\n"}\r\n0\r\n\r\n`);
+  await until('it is answered', () => text.endsWith('}]}'));
+  expect(text).toMatch(/^HTTP\/1\.1 200 /);
+  // As pieces of their own they weigh 250 MB, which a process does not give back soon.
+  expect(residentMb() - before).toBeLessThan(120);
+  socket.destroy();
+}, 30_000);
 
 it('Q7 a head that does not end is answered 408 after 10 s, and only then', async () => {
   using ledger = new Ledger();

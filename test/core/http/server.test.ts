@@ -97,6 +97,15 @@ describe('what the parser refuses', () => {
     const offer = rawCall(PATH, '{}', ['Connection: Upgrade, close', 'Upgrade: h2c']);
     expect(answersIn(await running.raw(offer))).toMatchObject([{ status: 200, body: '{}' }]);
   });
+
+  test('a body that is compressed below its chunks is unsupported_media_type, and runs nothing', async () => {
+    const bridge = fakeBridge('alpha');
+    await using running = await serve({ bridges: mapOf(bridge) });
+    const head = `POST ${PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n`;
+    const text = await running.raw(`${head}Transfer-Encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n`);
+    expect(onlyProblem(text)).toMatchObject({ status: 415, code: 'unsupported_media_type' });
+    expect(bridge.calls).toEqual([]);
+  });
 });
 
 describe('Host', () => {
