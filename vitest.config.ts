@@ -3,9 +3,12 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/*.test.ts', 'test/core/**/*.test.ts', 'test/bridges/**/*.test.ts', 'test/contract/**/*.test.ts'],
+    exclude: ['**/node_modules/**', '**/*.long.test.ts'],
     setupFiles: ['test/support/leaks.ts'],
     pool: 'forks',
-    testTimeout: 20_000,
+    // Most tests wait for processes, not for a processor.
+    maxWorkers: 3,
+    testTimeout: 30_000,
     hookTimeout: 60_000,
     // A retry would hide a flaky test; a flaky test is a bug.
     retry: 0,

@@ -106,7 +106,7 @@ it('every row is there once, and says what is promised in a sentence', () => {
 
 it('every test that a row names exists', () => {
   const known = new Map<string, ReadonlySet<string>>();
-  const scripts = readFileSync(join(ROOT, 'package.json'), 'utf8');
+  const scripts = readFileSync(join(ROOT, '.ci/run'), 'utf8');
   const missing: string[] = [];
   for (const { id, proofs } of rows) {
     for (const proof of proofs) {
@@ -114,7 +114,7 @@ it('every test that a row names exists', () => {
       const path = join(ROOT, 'test', file);
       if (!existsSync(path)) missing.push(`${id}: no file test/${file}`);
       else if (titles.length === 0) {
-        // A script of its own is its own test, where npm runs it.
+        // A script of its own is its own test, where every change is made to pass it.
         if (!file.startsWith('smoke/') || !scripts.includes(`test/${file}`)) missing.push(`${id}: ${file} is not run`);
       } else {
         const tests = known.get(file) ?? testsOf(readFileSync(path, 'utf8'), file);
