@@ -4,11 +4,11 @@ import { type CompileContext, compileInline, compileManifest, compileServer } fr
 import { type ConfigFile, readConfigFile } from '#core/config/config-file.ts';
 import type { Environment } from '#core/config/environment.ts';
 import type { BridgeOrigin, FleetConfig } from '#core/config/fleet-config.ts';
-import { nearest } from '#core/config/near.ts';
 import { poolFromEnvironment } from '#core/config/pool-settings.ts';
 import { ConfigError, type Problem, Problems } from '#core/config/problems.ts';
 import { type ProcessFlags, processSettings } from '#core/config/process-settings.ts';
 import type { BridgeManifest } from '#core/manifest.ts';
+import { nearNames } from '#core/near-names.ts';
 
 /** The bridges that come with the service, by name; a manifest is loaded only when its bridge is served. */
 export type ManifestTable = Readonly<Record<string, () => Promise<BridgeManifest>>>;
@@ -111,7 +111,7 @@ function selection(request: FleetRequest, file: ConfigFile | undefined, problems
       names.add(name);
       continue;
     }
-    const near = nearest(name, known);
+    const [near] = nearNames(name, known);
     const hint = near === undefined ? `known are ${[...known].join(', ') || 'none'}` : `did you mean ${near}?`;
     problems.add('serve', `there is no bridge ${JSON.stringify(name)}; ${hint}`);
   }

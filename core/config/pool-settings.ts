@@ -1,8 +1,8 @@
 import type { Environment } from '#core/config/environment.ts';
-import { nearest } from '#core/config/near.ts';
 import { expectation, type NumberSetting, parseNumber } from '#core/config/number-setting.ts';
 import type { Problems } from '#core/config/problems.ts';
 import type { PoolSettings } from '#core/manifest.ts';
+import { nearNames } from '#core/near-names.ts';
 
 /** The longest a timer of Node can run, in ms; 24.8 days. */
 const maxTimerMs = 2 ** 31 - 1;
@@ -114,7 +114,7 @@ export function poolFromEnvironment(environment: Environment, problems: Problems
   const variables = keys.map((key): string => POOL_SETTINGS[key].variable);
   for (const name of Object.keys(environment.all)) {
     if (!name.startsWith('POOL_') || variables.includes(name)) continue;
-    const near = nearest(name, variables);
+    const [near] = nearNames(name, variables);
     if (near !== undefined) problems.warn(name, `is not a setting and has no effect; did you mean ${near}?`);
   }
   return { values, where: (key) => POOL_SETTINGS[key].variable };

@@ -1,6 +1,6 @@
-import { nearest } from '#core/config/near.ts';
 import { expectation, fits, type NumberSetting } from '#core/config/number-setting.ts';
 import type { Problems } from '#core/config/problems.ts';
+import { nearNames } from '#core/near-names.ts';
 
 /** JSON Schema 2020-12. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
@@ -155,6 +155,6 @@ export function isObject(value: unknown): value is Readonly<Record<string, unkno
 
 /** `; did you mean max?` where a known name is near. */
 export function didYouMean(name: string, known: readonly string[]): string {
-  const near = nearest(name, known);
+  const [near] = nearNames(name, known);
   return near === undefined ? '' : `; did you mean ${near}?`;
 }

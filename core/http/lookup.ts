@@ -1,6 +1,7 @@
 import type { Bridge } from '#core/bridge.ts';
 import { BridgeError } from '#core/errors.ts';
 import type { Catalog, Tool } from '#core/mcp/catalog.ts';
+import { nearNames } from '#core/near-names.ts';
 import { isToolName } from './address.ts';
 import type { Inquiry } from './conclude.ts';
 import type { Edge } from './edge.ts';
@@ -27,7 +28,7 @@ export function unknownBridge(edge: Edge, name: string | undefined): BridgeError
     );
   }
   return new BridgeError('unknown_bridge', 'no bridge at this address; GET / lists the bridges of this process', {
-    details: { suggestions: nearest(name, names) },
+    details: { suggestions: nearNames(name, names) },
   });
 }
 
@@ -44,28 +45,4 @@ export function findTool(inquiry: Inquiry, catalog: Catalog, name: string): Tool
   }
   inquiry.tool = tool;
   return tool;
-}
-
-/** Up to three names within two edits, or that begin alike. */
-function nearest(name: string, names: readonly string[]): readonly string[] {
-  const asked = name.slice(0, 63).toLowerCase();
-  return names
-    .map((candidate) => ({ candidate, distance: candidate.startsWith(asked) ? 1 : editDistance(asked, candidate) }))
-    .filter(({ distance }) => distance <= 2)
-    .sort((a, b) => a.distance - b.distance)
-    .slice(0, 3)
-    .map(({ candidate }) => candidate);
-}
-
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const substitute = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(substitute, (row[j] as number) + 1, (next[j - 1] as number) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] as number;
 }

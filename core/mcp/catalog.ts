@@ -1,9 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ToolPolicy } from '#core/call.ts';
 import { type ArgumentError, BridgeError } from '#core/errors.ts';
-import { editDistance } from '#core/mcp/edit-distance.ts';
 import { CompiledSchema } from '#core/mcp/schema.ts';
 import { SchemaRejectedError } from '#core/mcp/schema-shape.ts';
+import { nearNames } from '#core/near-names.ts';
 
 /** A tool as the child lists it: unknown members kept. */
 export interface ToolDefinition {
@@ -48,10 +48,6 @@ export interface Catalog {
 
 /** The names MCP recommends; others could not be addressed safely in a path. */
 const TOOL_NAME = /^[A-Za-z0-9_.-]{1,128}$/;
-
-const MAX_SUGGESTIONS = 3;
-/** Longer unknown names get no suggestions: comparing must stay cheap for whoever sends nonsense. */
-const MAX_COMPARED_LENGTH = 64;
 
 /** Schemas are compiled for so long at a time; calls in flight go on in between. */
 const COMPILE_SLICE_MS = 5;
@@ -172,19 +168,6 @@ class ListedCatalog implements Catalog {
   }
 
   near(name: string): readonly string[] {
-    if (name.length > MAX_COMPARED_LENGTH) return [];
-    const wanted = comparable(name);
-    const limit = Math.max(1, Math.floor(wanted.length / 3));
-    return this.tools
-      .map((tool) => ({ name: tool.name, distance: editDistance(wanted, comparable(tool.name), limit) }))
-      .filter(({ distance }) => distance <= limit)
-      .sort((a, b) => a.distance - b.distance)
-      .slice(0, MAX_SUGGESTIONS)
-      .map((near) => near.name);
+    return nearNames(name, this.#byName.keys());
   }
-}
-
-/** `postMessage`, `post-message` and `POST_MESSAGE` mean the same to who mistypes them. */
-function comparable(name: string): string {
-  return name.toLowerCase().replace(/[-_.]/g, '');
 }
