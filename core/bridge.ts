@@ -112,6 +112,8 @@ class PooledBridge implements Bridge {
   #endedChildStats: ChildStats = NO_CHILD_STATS;
   #catalog: Catalog | undefined;
   #catalogUpdate: Promise<void> = Promise.resolve();
+  /** What was listed last, while the catalog is made of it or of what came before it. */
+  #listed: readonly ToolDefinition[] | undefined;
 
   constructor(settings: BridgeSettings, options: BridgeOptions) {
     this.#settings = settings;
@@ -179,7 +181,7 @@ class PooledBridge implements Bridge {
   async #firstCatalog(signal: AbortSignal): Promise<Catalog> {
     const lease = await this.#pool.acquire({ key: 'tools/list', signal });
     lease.release();
-    await this.#catalogUpdate;
+    await unlessAborted(this.#catalogUpdate, signal);
     if (this.#catalog === undefined) throw new BridgeError('internal', 'a worker is ready but its tools are not known');
     return this.#catalog;
   }
@@ -213,16 +215,25 @@ class PooledBridge implements Bridge {
     return worker;
   }
 
-  /** Updates follow one another, so that the list told last is the one that stays. */
+  /** Updates follow one another, so that the list told last is the one that stays; of those that wait only the last. */
   #list(definitions: readonly ToolDefinition[]): void {
-    this.#catalogUpdate = this.#catalogUpdate.then(async () => {
-      const { tools, otherTools } = this.#settings;
+    const updating = this.#listed !== undefined;
+    this.#listed = definitions;
+    if (!updating) this.#catalogUpdate = this.#updateCatalog(definitions);
+  }
+
+  async #updateCatalog(first: readonly ToolDefinition[]): Promise<void> {
+    const { tools, otherTools } = this.#settings;
+    let definitions: readonly ToolDefinition[] | undefined;
+    for (let next = first; next !== definitions; next = this.#listed ?? next) {
+      definitions = next;
       const catalog = await createCatalog(definitions, (name) => tools[name] ?? otherTools, this.#catalog);
-      if (catalog === this.#catalog) return;
+      if (catalog === this.#catalog) continue;
       this.#catalog = catalog;
       const rejected = catalog.tools.filter((tool) => tool.rejected !== undefined).map((tool) => tool.name);
       this.#options.on?.({ event: 'tools:listed', tools: catalog.tools.length, rejected, leftOut: catalog.leftOut });
-    });
+    }
+    this.#listed = undefined;
   }
 
   #onPoolEvent<E extends keyof PoolEvents>(event: E, payload: PoolEvents[E]): void {
@@ -256,6 +267,19 @@ class PooledBridge implements Bridge {
         calls[outcome] = (calls[outcome] ?? 0) + 1;
       }
     };
+  }
+}
+
+/** Waits for `work`, but no longer than until the signal is aborted. @throws the signal's reason */
+async function unlessAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => reject(signal.reason);
+  signal.addEventListener('abort', onAbort);
+  try {
+    signal.throwIfAborted();
+    await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
   }
 }
 

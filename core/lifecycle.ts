@@ -98,7 +98,7 @@ export class Lifecycle {
   }
 
   /**
-   * Opens the ports, then starts the engines; settles when each of them has started or failed once.
+   * Opens the ports, then starts the engines; settles when each of them has started or failed once, or with the end.
    * @throws whatever opening a port throws; nothing is left open then, and no engine was started
    */
   async start(): Promise<void> {
@@ -112,7 +112,7 @@ export class Lifecycle {
     }
     if (this.#stopping) return;
     on({ event: 'process:opened' });
-    await Promise.all(engines.map((engine) => this.#guard(engine, () => engine.start())));
+    await Promise.race([Promise.all(engines.map((engine) => this.#guard(engine, () => engine.start()))), this.ended]);
     if (this.#stopping) return;
     on({ event: 'process:ready', startMs: Math.round(performance.now() - this.#startedAtMs) });
   }

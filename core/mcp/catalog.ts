@@ -49,13 +49,16 @@ export interface Catalog {
 /** The names MCP recommends; others could not be addressed safely in a path. */
 const TOOL_NAME = /^[A-Za-z0-9_.-]{1,128}$/;
 
+/** Tools of one bridge. Each costs about 50 kB for its compiled schema and some ms to compile it; no model wants more. */
+const MAX_TOOLS = 1_000;
+
 /** Schemas are compiled for so long at a time; calls in flight go on in between. */
 const COMPILE_SLICE_MS = 5;
 
 /**
  * Makes a catalog of what a child lists. What did not change since `previous` is taken from there, compiled
  * validators included; when nothing changed, `previous` itself is returned. Never rejects: a tool that cannot be
- * addressed is left out, one whose schema cannot be used is `rejected`.
+ * addressed is left out, so are those beyond the first 1000, and one whose schema cannot be used is `rejected`.
  */
 export async function createCatalog(
   definitions: readonly ToolDefinition[],
@@ -65,7 +68,11 @@ export async function createCatalog(
   const tools = new Map<string, ListedTool>();
   const leftOut: string[] = [];
   let sliceEndsAtMs = performance.now() + COMPILE_SLICE_MS;
-  for (const definition of definitions) {
+  for (const [n, definition] of definitions.entries()) {
+    if (tools.size === MAX_TOOLS) {
+      leftOut.push(`${definitions.length - n} more: a bridge has at most ${MAX_TOOLS} tools`);
+      break;
+    }
     if (performance.now() > sliceEndsAtMs) {
       await nextTurn();
       sliceEndsAtMs = performance.now() + COMPILE_SLICE_MS;

@@ -31,7 +31,9 @@ const SENTENCES = {
 /** Writes the events of one bridge to the log, one line each. */
 export function logBridge(log: Log, bridge: string): (event: BridgeEvent) => void {
   return ({ event, ...fields }) => {
-    const crashed = event === 'worker:ended' && 'end' in fields && !fields.end.expected;
-    log[crashed ? 'warn' : LEVELS[event]](SENTENCES[event], { event, bridge, ...fields });
+    // Also one that we ended because it did not become ready: the operator has to know why.
+    const failed =
+      event === 'worker:ended' && 'end' in fields && (!fields.end.expected || fields.reason === 'start_failed');
+    log[failed ? 'warn' : LEVELS[event]](SENTENCES[event], { event, bridge, ...fields });
   };
 }

@@ -186,6 +186,17 @@ it('a request to stop while starting is obeyed, and ready is never said', async 
   expect(names()).not.toContain('process:ready');
 });
 
+it('an engine that never starts does not keep a process that was asked to stop', async () => {
+  const lifecycle = create();
+  const running = lifecycle.start();
+  await tick();
+  parts.answered.resolve();
+  parts.drained.resolve();
+  lifecycle.stop('SIGTERM', codes);
+  expect(await lifecycle.ended).toBe(0);
+  await running;
+});
+
 it('an error nobody caught drains and ends with 70; a second one is told and changes nothing', async () => {
   const lifecycle = create();
   lifecycle.fail(new Error('first'));

@@ -51,6 +51,16 @@ describe('a catalog', () => {
     expect(catalog.leftOut).toEqual(['"echo": an earlier tool has the same name']);
   });
 
+  it('has at most 1000 tools, the first ones, and says how many more there were', async () => {
+    const listed = Array.from({ length: 1_200 }, (_, n) => define(`tool_${n}`));
+    const catalog = await createCatalog([define('a b'), ...listed], policyFor);
+    expect(catalog.tools).toHaveLength(1_000);
+    expect(catalog.get('tool_999')).toBeDefined();
+    expect(catalog.get('tool_1000')).toBeUndefined();
+    expect(catalog.leftOut.at(-1)).toBe('200 more: a bridge has at most 1000 tools');
+    expect(await createCatalog([define('a b'), ...listed], policyFor, catalog)).toBe(catalog);
+  });
+
   it('keeps a tool with a hostile schema as rejected, and the others as they are', async () => {
     const hostile = define('hostile', { a: { type: 'string', pattern: '^(a+)+$' } });
     const none = { name: 'none' } as unknown as ToolDefinition;
