@@ -147,8 +147,6 @@ export class Lifecycle {
     if (drain.delayMs > 0) await this.#within(drain.delayMs, new Promise(() => {}));
     if (this.#killed) return;
 
-    // The engines refuse from now on what still comes in over open connections.
-    const enginesDrained = Promise.all(engines.map((engine) => this.#guard(engine, () => engine.drain())));
     // Set before the entrance sets its own timer, so that what is left is counted before it is answered.
     const expiry = timer(drain.budgetMs);
     void expiry.promise.then(() => {
@@ -162,7 +160,11 @@ export class Lifecycle {
     expiry.cancel();
     if (this.#killed) return;
 
-    const stopped = await this.#within(engineBudgetMs, enginesDrained);
+    // Not before the last connection is closed: what still came in over an open one was to be served.
+    const stopped = await this.#within(
+      engineBudgetMs,
+      Promise.all(engines.map((engine) => this.#guard(engine, () => engine.drain()))),
+    );
     if (this.#killed) return;
     if (!stopped) {
       on({ event: 'part:overdue', parts: engines.map(({ name }) => name), budgetMs: engineBudgetMs });
