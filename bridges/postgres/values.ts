@@ -29,8 +29,23 @@ interface SourceContext {
 }
 const rawJson = (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON;
 
+/** JSON that nests deeper stays text: writing it down again would overflow the stack. PostgreSQL takes some 6000. */
+const MAX_JSON_DEPTH = 500;
+
+function isDeep(text: string): boolean {
+  if (text.length <= 2 * MAX_JSON_DEPTH) return false;
+  let depth = 0;
+  for (const [token] of text.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"|[[{\]}]/g)) {
+    if (token === '[' || token === '{') depth += 1;
+    else if (token === ']' || token === '}') depth -= 1;
+    if (depth > MAX_JSON_DEPTH) return true;
+  }
+  return false;
+}
+
 /** JSON whose numbers keep every digit: one that a double would round is passed on as it was written. */
 function json(text: string): unknown {
+  if (isDeep(text)) return text;
   if (!/\d{16}|[eE]/.test(text)) return JSON.parse(text);
   const keepDigits = (_key: string, value: unknown, context?: SourceContext): unknown =>
     typeof value === 'number' && context?.source !== undefined && String(value) !== context.source

@@ -211,6 +211,14 @@ describe('values', () => {
     expect((await server.call('query', { sql })).text).toContain('{"v":{"n":12345678901234567890,"m":0.1,"e":1e400}}');
   });
 
+  test('JSON that nests thousands of levels deep is text, brackets in its strings are no levels', async () => {
+    const deep = `select repeat('[', 5000)::text || repeat(']', 5000) as text, (repeat('[', 5000) || repeat(']', 5000))::jsonb as json`;
+    const { rows } = (await server.call('query', { sql: deep })).data;
+    expect(rows[0].json).toBe(rows[0].text);
+    const flat = `select jsonb_build_object('a', repeat('["{', 2000)) as json`;
+    expect((await server.call('query', { sql: flat })).data.rows).toEqual([{ json: { a: '["{'.repeat(2000) } }]);
+  });
+
   test('a time zone of the session shows in the offset', async () => {
     const sql =
       "select timestamptz '2027-05-08 14:00+02' as v from (select set_config('timezone', 'Asia/Kolkata', true)) s";
