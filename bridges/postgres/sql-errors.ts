@@ -88,9 +88,11 @@ function isServerError(error: unknown): error is ServerError {
   );
 }
 
-/** The server cannot be reached, or went away: nothing more is known. */
+/** The server cannot be reached, or went away: no more is known than the system's own code, where there is one. */
 export function databaseUnavailable(cause: unknown): ToolError {
-  return new ToolError('database_unavailable', 'the database cannot be reached', {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+  const why = /^E[A-Z_]{2,30}$/.test(code) ? ` (${code})` : '';
+  return new ToolError('database_unavailable', `the database cannot be reached${why}`, {
     retryable: true,
     hint: 'Try again later; this server connects anew by itself',
     cause,

@@ -134,7 +134,11 @@ describe('a database that goes away', () => {
   test('before the first call does not keep the server from starting', async () => {
     await using early = await openServer({ DATABASE_URL: 'postgres://nobody:secretpassword@127.0.0.1:1/none' });
     const answer = await early.call('query', { sql: 'select 1' });
-    expect(answer.data.error).toMatchObject({ code: 'database_unavailable', retryable: true });
+    expect(answer.data.error).toMatchObject({
+      code: 'database_unavailable',
+      message: 'the database cannot be reached (ECONNREFUSED)',
+      retryable: true,
+    });
     expect(answer.text + early.stderr()).not.toContain('secretpassword');
   });
 
