@@ -235,6 +235,11 @@ grant select on all tables in schema public to planner_reader, planner_writer;
 grant insert, update, delete on all tables in schema public to planner_writer;
 alter role planner_reader set default_transaction_read_only = on;
 
+-- What a reader could do to other callers or to the log without writing a row.
+revoke execute on function pg_terminate_backend(integer, bigint) from public;
+revoke execute on function pg_logical_emit_message(boolean, text, text, boolean) from public;
+revoke execute on function pg_logical_emit_message(boolean, text, bytea, boolean) from public;
+
 commit;
 
 analyze;

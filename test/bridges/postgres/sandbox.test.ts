@@ -40,6 +40,9 @@ test('the sandbox is seeded once, and its data outlive a restart', async () => {
     await expect(
       ask(sandbox.env.DATABASE_URL, "begin read write; update events set title = 'x'"),
     ).rejects.toMatchObject({ code: '42501' });
+    for (const reach of ['select pg_terminate_backend(1)', "select pg_logical_emit_message(false, 'a', 'b')"]) {
+      await expect(ask(sandbox.env.DATABASE_URL, reach)).rejects.toMatchObject({ code: '42501' });
+    }
     await expect(ask(sandbox.env.POSTGRES_WRITE_URL, 'drop table events')).rejects.toMatchObject({ code: '42501' });
   }
   await using again = await startSandbox({ dataDir });
