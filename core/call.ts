@@ -1,5 +1,3 @@
-import type { Executed } from '#core/errors.ts';
-
 /**
  * What repeating a tool does, as the operator says it in the manifest; a child's own annotations are
  * never the source. `read` changes nothing, `idempotent` ends the same when run twice, `write` must
@@ -63,9 +61,3 @@ export type Invoke = (call: ToolCall) => Promise<ToolResult>;
 
 /** Wraps the rest of the path; whoever has understood one policy has understood all. */
 export type Policy = (next: Invoke) => Invoke;
-
-/** How a call ended, for audit, logs and metrics. */
-export interface Outcome {
-  readonly code: string;
-  readonly executed: Executed;
-}

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { BridgeError } from '#core/errors.ts';
-import { JsonScanner } from '#core/json/scanner.ts';
+import { jsonCheck } from '#core/json/check.ts';
 import { parseExactly } from './exact-number.ts';
 import type { Exchange } from './exchange.ts';
 import { hasForbiddenKey } from './forbidden-key.ts';
@@ -9,6 +9,7 @@ import { hasForbiddenKey } from './forbidden-key.ts';
 export const MAX_JSON_DEPTH = 64;
 /** Values of any kind, so that parsing and checking them never holds the event loop for long. */
 export const MAX_JSON_NODES = 20_000;
+const checkJson = jsonCheck({ maxDepth: MAX_JSON_DEPTH, maxNodes: MAX_JSON_NODES });
 
 /** A body of fewer bytes can break neither limit: each level takes two brackets. */
 const SHORT = 2 * (MAX_JSON_DEPTH + 1);
@@ -94,13 +95,9 @@ function checkType(exchange: Exchange): void {
   throw new BridgeError('unsupported_media_type', 'send the body as "Content-Type: application/json", in UTF-8');
 }
 
-// One for all: a scan never yields, so two never overlap.
-const scanner = new JsonScanner({ maxDepth: MAX_JSON_DEPTH, maxNodes: MAX_JSON_NODES });
-
+/** What is no JSON at all is left to the parser that follows. */
 function checkShape(body: Buffer): void {
-  scanner.reset();
-  scanner.scan(body, 0, body.length);
-  const verdict = scanner.finish();
+  const verdict = checkJson(body);
   if (verdict === 'too_deep') {
     throw new BridgeError('json_too_deep', `the body is nested deeper than ${MAX_JSON_DEPTH} levels`);
   }

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { checkJson } from '#core/json/check.ts';
+import { jsonCheck } from '#core/json/check.ts';
 import { isUtf8Text } from '#core/json/utf8.ts';
 
 const LIMITS = { maxDepth: 100, maxNodes: 10_000 };
 
-describe('checkJson', () => {
+describe('jsonCheck', () => {
   it('takes what JSON.parse takes', () => {
-    expect(checkJson(Buffer.from('{"name":"Zoë","tags":["a","\\ud83d\\ude00"]}'), LIMITS)).toBe('ok');
+    expect(jsonCheck(LIMITS)(Buffer.from('{"name":"Zoë","tags":["a","\\ud83d\\ude00"]}'))).toBe('ok');
   });
 
   it.each([
@@ -20,12 +20,12 @@ describe('checkJson', () => {
     ['an escape that is half a pair', Buffer.from('{"a":"\\ud800"}')],
     ['NaN', Buffer.from('{"a":NaN}')],
   ])('refuses %s', (_what, bytes) => {
-    expect(checkJson(bytes, LIMITS)).toBe('invalid');
+    expect(jsonCheck(LIMITS)(bytes)).toBe('invalid');
   });
 
   it('says which bound is passed', () => {
-    expect(checkJson(Buffer.from('['.repeat(10_000)), LIMITS)).toBe('too_deep');
-    expect(checkJson(Buffer.from(`[${'1,'.repeat(20_000)}1]`), LIMITS)).toBe('too_large');
+    expect(jsonCheck(LIMITS)(Buffer.from('['.repeat(10_000)))).toBe('too_deep');
+    expect(jsonCheck(LIMITS)(Buffer.from(`[${'1,'.repeat(20_000)}1]`))).toBe('too_large');
   });
 });
 
