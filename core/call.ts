@@ -1,3 +1,5 @@
+import type { Principal } from '#core/principal.ts';
+
 /**
  * What repeating a tool does, as the operator says it in the manifest; a child's own annotations are
  * never the source. `read` changes nothing, `idempotent` ends the same when run twice, `write` must
@@ -13,6 +15,38 @@ export interface ToolPolicy {
   /** 0: never cached. */
   readonly cacheTtlMs: number;
   readonly idempotencyKey: 'never' | 'optional' | 'required';
+  /**
+   * The tool takes a key in `params._meta` and hands it to its vendor, which then runs the same key once: a keyed call
+   * is `idempotent`.
+   */
+  readonly vendorKey: boolean;
+  /** Calls a minute that one principal may make of this tool, beside its own quota; 0: no quota of the tool's own. */
+  readonly ratePerMinute: number;
+}
+
+/** A quota that a call was counted against, as the `RateLimit` headers tell it. */
+export interface Quota {
+  /** Whose quota: of the principal over all tools, or of the principal with this tool. */
+  readonly name: 'principal' | 'tool';
+  readonly perMinute: number;
+  readonly remaining: number;
+  /** Until the quota is full again. */
+  readonly resetMs: number;
+}
+
+/**
+ * What the policies did with a call, for those who answer, audit and trace it: one object per call that every copy of
+ * the call shares. Each member is written by the policy it names and read by others after the call has ended.
+ */
+export interface CallReport {
+  /** retry: how often the call went towards a worker; 0 where it was answered or refused before. */
+  attempts: number;
+  /** idempotency and cache: where the answer comes from. */
+  source: 'child' | 'record' | 'cache';
+  /** cache: how old the answer is. */
+  ageMs: number;
+  /** rate limit: the quota with the least left, undefined where there is none. */
+  quota: Quota | undefined;
 }
 
 /** W3C trace context as received and checked; handed to the child in `params._meta`. */
@@ -25,14 +59,23 @@ export interface TraceContext {
 export interface ToolCall {
   readonly bridge: string;
   readonly tool: string;
+  /** The tool's definition as the child lists it, by its digest (hex); made when it is first asked for. */
+  readonly definition: { readonly sha256: string };
   readonly policy: ToolPolicy;
+  /** The tool's effect, softened to `idempotent` where the call's key is handed down to the vendor. */
+  readonly effect: Effect;
   /** The validated arguments, serialised anew: always a JSON object on one line. */
   readonly argumentsJson: string;
-  /** Who calls; `anonymous` where authentication is off. */
-  readonly principal: string;
+  /** Who calls. */
+  readonly principal: Principal;
   readonly requestId: string;
   readonly trace?: TraceContext;
   readonly idempotencyKey?: string;
+  /** The digest of the key that is handed down in `params._meta`; set by the idempotency policy. */
+  readonly vendorKey?: string;
+  /** `Cache-Control: no-cache`: not to be answered from the cache. */
+  readonly fresh: boolean;
+  readonly report: CallReport;
   /** `performance.now()` when the request arrived: the deadline counts from here. */
   readonly arrivedAtMs: number;
   /** The whole call's deadline, counted from `arrivedAtMs`; already clamped to `policy.deadlineMs`. */

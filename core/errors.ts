@@ -97,6 +97,14 @@ export interface BridgeErrorOptions {
   readonly cause?: unknown;
   /** The worker that failed the call, so that a second attempt can avoid it. */
   readonly workerId?: number;
+  /** Set where the error is told again from a record: the request that it answered first. */
+  readonly first?: FirstRequest;
+}
+
+/** The request that an error first answered: a replay names it, so that both bodies are the same. */
+export interface FirstRequest {
+  readonly requestId: string;
+  readonly traceId: string | undefined;
 }
 
 /**
@@ -110,6 +118,7 @@ export class BridgeError extends Error {
   readonly retryAfterMs: number | undefined;
   readonly details: ErrorDetails | undefined;
   readonly workerId: number | undefined;
+  readonly first: FirstRequest | undefined;
 
   constructor(code: ErrorCode, message: string, options: BridgeErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -118,6 +127,7 @@ export class BridgeError extends Error {
     this.retryAfterMs = options.retryAfterMs;
     this.details = options.details;
     this.workerId = options.workerId;
+    this.first = options.first;
   }
 }
 

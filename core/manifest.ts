@@ -23,6 +23,19 @@ export interface PoolSettings {
   readonly maxShareOfTool: number;
 }
 
+/** When a tool's breaker opens, and how it closes again. */
+export interface BreakerSettings {
+  /** Share of failed calls in the window that opens it. */
+  readonly errorPercent: number;
+  /** Calls in the window below which it never opens. */
+  readonly minCalls: number;
+  readonly windowMs: number;
+  /** How long it stays open at first; twice as long after each failed probe, up to 5 min. */
+  readonly openMs: number;
+  /** Calls let through in half-open, and how many of them must be good to close it. */
+  readonly probes: number;
+}
+
 /** Which protocol a worker speaks: tried out once, or said by the operator. */
 export type Era = 'auto' | 'legacy' | 'modern';
 

@@ -18,6 +18,13 @@ export const TOOL_NUMBERS = {
     whole: true,
     help: 'How long an answer may be reused; 0 never. For effect read only.',
   },
+  ratePerMinute: {
+    default: 0,
+    least: 0,
+    most: 1_000_000,
+    whole: true,
+    help: 'Calls a minute that one caller may make of this tool; 0 as many as its own quota allows.',
+  },
 } as const satisfies Record<string, NumberSetting>;
 
 /** What an operator may say about a tool; all of it optional. */
@@ -26,6 +33,8 @@ export interface PartialToolPolicy {
   readonly deadlineMs?: number | undefined;
   readonly cacheTtlMs?: number | undefined;
   readonly idempotencyKey?: ToolPolicy['idempotencyKey'] | undefined;
+  readonly vendorKey?: boolean | undefined;
+  readonly ratePerMinute?: number | undefined;
 }
 
 /** A tool's settings with what was not said filled in: the strictest effect, no cache. */
@@ -35,6 +44,8 @@ export function fullToolPolicy(said: PartialToolPolicy = {}): ToolPolicy {
     deadlineMs: said.deadlineMs ?? TOOL_NUMBERS.deadlineMs.default,
     cacheTtlMs: said.cacheTtlMs ?? TOOL_NUMBERS.cacheTtlMs.default,
     idempotencyKey: said.idempotencyKey ?? 'optional',
+    vendorKey: said.vendorKey ?? false,
+    ratePerMinute: said.ratePerMinute ?? TOOL_NUMBERS.ratePerMinute.default,
   };
 }
 
@@ -49,6 +60,9 @@ export function compileTools(
     const policy = fullToolPolicy(partial);
     if (policy.cacheTtlMs > 0 && policy.effect !== 'read') {
       problems.add(`${where}.${name}.cacheTtlMs`, 'only a tool with effect read may be cached; set 0 or the effect');
+    }
+    if (policy.vendorKey && policy.idempotencyKey === 'never') {
+      problems.add(`${where}.${name}.vendorKey`, 'hands a key down that idempotencyKey never ignores; correct one');
     }
     if (name !== '*') tools[name] = policy;
   }

@@ -1,5 +1,5 @@
 import type { Bridge } from '#core/bridge.ts';
-import type { ToolCall, ToolResult } from '#core/call.ts';
+import type { CallReport, ToolCall, ToolResult } from '#core/call.ts';
 import { BridgeError, CLIENT_GONE } from '#core/errors.ts';
 import type { Catalog, Tool, Verdict } from '#core/mcp/catalog.ts';
 import { isToolName, type ToolAddress } from './address.ts';
@@ -8,7 +8,7 @@ import { type Inquiry, problemOf } from './conclude.ts';
 import type { Edge } from './edge.ts';
 import type { Answer } from './exchange.ts';
 import { findBridge, findTool } from './lookup.ts';
-import { idempotencyKey, requestTimeoutMs, wantsStrict } from './request-headers.ts';
+import { idempotencyKey, requestTimeoutMs, wantsFresh, wantsStrict } from './request-headers.ts';
 
 type Writable<T> = { -readonly [Member in keyof T]: T[Member] };
 
@@ -25,7 +25,7 @@ const DEFAULT_LIST_DEADLINE_MS = 30_000;
 export async function callTool(edge: Edge, inquiry: Inquiry, address: ToolAddress): Promise<Answer> {
   const { exchange } = inquiry;
   const who = edge.authenticate(exchange);
-  const principal = typeof who === 'string' ? who : await who;
+  const principal = who instanceof Promise ? await who : who;
   const bridge = findBridge(edge, inquiry, address.bridge);
   if (isToolName(address.tool)) inquiry.toolName = address.tool;
 
@@ -56,13 +56,19 @@ export async function callTool(edge: Edge, inquiry: Inquiry, address: ToolAddres
       );
     }
     keyed = key !== undefined;
+    const report: CallReport = { attempts: 0, source: 'child', ageMs: 0, quota: undefined };
+    inquiry.report = report;
     const call: Writable<ToolCall> = {
       bridge: bridge.name,
       tool: tool.name,
+      definition: tool,
       policy,
+      effect: policy.effect,
       argumentsJson: args.json,
       principal,
       requestId: inquiry.requestId,
+      fresh: wantsFresh(exchange),
+      report,
       arrivedAtMs: exchange.arrivedAtMs,
       timeoutMs,
       abort,

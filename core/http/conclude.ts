@@ -1,5 +1,5 @@
 import type { Bridge } from '#core/bridge.ts';
-import type { TraceContext } from '#core/call.ts';
+import type { CallReport, TraceContext } from '#core/call.ts';
 import type { Tool } from '#core/mcp/catalog.ts';
 import type { Edge } from './edge.ts';
 import type { Answer, Exchange } from './exchange.ts';
@@ -19,6 +19,8 @@ export interface Inquiry {
   toolName: string | undefined;
   /** 405: the methods that the address takes. */
   allow: string | undefined;
+  /** What the policies did, once a call has been handed to them. */
+  report: CallReport | undefined;
 }
 
 /** Answers one kind of request. @throws BridgeError */
@@ -38,6 +40,7 @@ export async function conclude(edge: Edge, exchange: Exchange, handle: Handler):
     tool: undefined,
     toolName: undefined,
     allow: undefined,
+    report: undefined,
   };
   let answer: Answer;
   try {

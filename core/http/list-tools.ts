@@ -17,7 +17,7 @@ export interface ToolDocument {
   readonly inputSchema: unknown;
   readonly outputSchema?: unknown;
   readonly annotations?: unknown;
-  readonly policy: ToolPolicy;
+  readonly policy: Pick<ToolPolicy, 'effect' | 'deadlineMs' | 'cacheTtlMs' | 'idempotencyKey'>;
   /** The problem code that every call would get. */
   readonly unavailable?: 'schema_rejected' | undefined;
 }

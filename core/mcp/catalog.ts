@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ToolPolicy } from '#core/call.ts';
 import { type ArgumentError, BridgeError } from '#core/errors.ts';
+import { definitionSha256 } from '#core/mcp/definition-digest.ts';
 import { CompiledSchema } from '#core/mcp/schema.ts';
 import { SchemaRejectedError } from '#core/mcp/schema-shape.ts';
 import { nearNames } from '#core/near-names.ts';
@@ -24,6 +25,8 @@ export interface Tool {
   readonly name: string;
   readonly definition: ToolDefinition;
   readonly policy: ToolPolicy;
+  /** SHA-256 (hex) of what callers rely on in its definition; see `definitionSha256`. */
+  readonly sha256: string;
   /** Why its input schema cannot be used; calls are refused with `schema_rejected`. */
   readonly rejected: string | undefined;
   /**
@@ -144,6 +147,7 @@ class ListedTool implements Tool {
   readonly policy: ToolPolicy;
   readonly rejected: string | undefined;
   readonly schema: CompiledSchema | SchemaRejectedError;
+  #sha256: string | undefined;
 
   constructor(definition: ToolDefinition, policy: ToolPolicy, schema: CompiledSchema | SchemaRejectedError) {
     this.name = definition.name;
@@ -151,6 +155,11 @@ class ListedTool implements Tool {
     this.policy = policy;
     this.schema = schema;
     this.rejected = schema instanceof SchemaRejectedError ? schema.message : undefined;
+  }
+
+  get sha256(): string {
+    this.#sha256 ??= definitionSha256(this.definition);
+    return this.#sha256;
   }
 
   validate(args: Readonly<Record<string, unknown>>): Verdict | Promise<Verdict> {

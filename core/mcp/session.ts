@@ -297,6 +297,7 @@ function callParams(call: ToolCall, era: 'legacy' | 'modern'): string {
     meta += `,"traceparent":${JSON.stringify(trace.traceparent)}`;
     if (trace.tracestate !== undefined) meta += `,"tracestate":${JSON.stringify(trace.tracestate)}`;
   }
+  if (call.vendorKey !== undefined) meta += `,"mcp-bridge-fleet/idempotencyKey":"${call.vendorKey}"`;
   if (era === 'modern') meta += `,${MODERN_META}`;
   return `{"name":${JSON.stringify(call.tool)},"arguments":${call.argumentsJson},"_meta":{${meta}}}`;
 }

@@ -82,7 +82,7 @@ function repeatable(call: ToolCall, failure: unknown, repeated: boolean): RetryC
   if (!(failure instanceof BridgeError) || !OF_THE_WORKER.has(failure.code)) return undefined;
   if (call.abort.signal.aborted) return undefined;
   if (failure.executed === 'no') return 'r0';
-  return call.policy.effect === 'write' || repeated ? undefined : 'r1';
+  return call.effect === 'write' || repeated ? undefined : 'r1';
 }
 
 /** It takes nothing back of what an attempt before it may have done. */

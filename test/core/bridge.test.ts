@@ -2,10 +2,11 @@ import { resolve } from 'node:path';
 import { expect, it } from 'vitest';
 import { type BridgeEvent, type BridgeSettings, createBridge } from '#core/bridge.ts';
 import { logBridge } from '#core/telemetry/log-bridge.ts';
+import { toolPolicy } from '../support/calls.ts';
 import { until } from '../support/until.ts';
 
 function settings(env: Readonly<Record<string, string>>): BridgeSettings {
-  const policy = { effect: 'write', deadlineMs: 30_000, cacheTtlMs: 0, idempotencyKey: 'optional' } as const;
+  const policy = toolPolicy({ effect: 'write' });
   return {
     name: 'fake',
     title: 'Fake',

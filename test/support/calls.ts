@@ -1,19 +1,42 @@
-import type { ToolCall, ToolPolicy, ToolResult } from '#core/call.ts';
+import type { CallReport, ToolCall, ToolPolicy, ToolResult } from '#core/call.ts';
+import { anonymousPrincipal } from '#core/principal.ts';
+
+/** The settings of a tool, with what a test wants different. */
+export function toolPolicy(overrides: Partial<ToolPolicy> = {}): ToolPolicy {
+  return {
+    effect: 'read',
+    deadlineMs: 30_000,
+    cacheTtlMs: 0,
+    idempotencyKey: 'optional',
+    vendorKey: false,
+    ratePerMinute: 0,
+    ...overrides,
+  };
+}
+
+/** What no policy has written to yet. */
+export function callReport(): CallReport {
+  return { attempts: 0, source: 'child', ageMs: 0, quota: undefined };
+}
 
 /** A call as the HTTP layer makes it, with what a test wants different. */
-export function toolCall(overrides: Partial<ToolCall> & { readonly effect?: ToolPolicy['effect'] } = {}): ToolCall {
-  const { effect = 'read', ...rest } = overrides;
+export function toolCall(overrides: Partial<ToolCall> = {}): ToolCall {
+  const policy = overrides.policy ?? toolPolicy({ effect: overrides.effect ?? 'read' });
   return {
     bridge: 'test',
     tool: 'echo',
-    policy: { effect, deadlineMs: 30_000, cacheTtlMs: 0, idempotencyKey: 'never' },
+    definition: { sha256: 'd'.repeat(64) },
+    policy,
+    effect: policy.effect,
     argumentsJson: '{}',
-    principal: 'anonymous',
+    principal: anonymousPrincipal(),
     requestId: 'test-request',
+    fresh: false,
+    report: callReport(),
     arrivedAtMs: performance.now(),
     timeoutMs: 30_000,
     abort: new AbortController(),
-    ...rest,
+    ...overrides,
   };
 }
 

@@ -4,6 +4,7 @@ import { McpWorker, type McpWorkerEvents, type McpWorkerOptions } from '#core/ch
 import { BridgeError } from '#core/errors.ts';
 import { createCatalog, type ToolDefinition } from '#core/mcp/catalog.ts';
 import type { RetireReason } from '#core/pool/worker.ts';
+import { toolCall } from '../../support/calls.ts';
 import { FAKE_CHILD, isRunning } from '../../support/fake-child.ts';
 import { Ledger } from '../../support/ledger.ts';
 import { until } from '../../support/until.ts';
@@ -60,18 +61,8 @@ async function startReady(env?: Record<string, string>, more?: Partial<McpWorker
   return all;
 }
 
-function toolCall(tool: string, args: object = {}): ToolCall {
-  return {
-    bridge: 'fake',
-    tool,
-    policy: { effect: 'write', deadlineMs: 30_000, cacheTtlMs: 0, idempotencyKey: 'optional' },
-    argumentsJson: JSON.stringify(args),
-    principal: 'anonymous',
-    requestId: 'test',
-    arrivedAtMs: performance.now(),
-    timeoutMs: 30_000,
-    abort: new AbortController(),
-  };
+function callOf(tool: string, args: object = {}): ToolCall {
+  return toolCall({ tool, effect: 'write', argumentsJson: JSON.stringify(args) });
 }
 
 function textOf(result: ToolResult): string {
@@ -81,7 +72,7 @@ function textOf(result: ToolResult): string {
 /** A call, how it ends and how often its slot was freed. */
 function begin(worker: McpWorker, tool: string, args?: object) {
   const freed: (RetireReason | undefined)[] = [];
-  const call = toolCall(tool, args);
+  const call = callOf(tool, args);
   const result = worker.call(call, (reason) => freed.push(reason));
   const error = result.then(
     () => undefined,
@@ -154,7 +145,7 @@ describe('a worker', () => {
 
   it('may list hostile tools: the catalog refuses or leaves out each of them, and only them', async () => {
     const { lists } = await startReady({ FAKE_HOSTILE_SCHEMAS: '1', FAKE_BAD_NAMES: '1', FAKE_PAGES: '3' });
-    const { policy } = toolCall('any');
+    const { policy } = callOf('any');
     const { tools, leftOut } = await createCatalog(lists[0] ?? [], () => policy);
     const rejected = tools.filter((tool) => tool.rejected !== undefined).map((tool) => tool.name);
     expect(rejected).toEqual(tools.map((tool) => tool.name).filter((name) => name.startsWith('hostile_')));

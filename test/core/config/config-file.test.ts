@@ -1,6 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: config files have placeholders.
 import { expect, it } from 'vitest';
 import { configFileJsonSchema } from '#core/config/file-schema.ts';
+import { toolPolicy } from '../../support/calls.ts';
 import { examine, examineFile, Folder } from './request.ts';
 
 const echo = { command: 'node', args: ['server.mjs'] };
@@ -30,7 +31,7 @@ it('a server with nothing but a command gets the defaults of the contract', asyn
         maxLineBytes: 8_388_608,
         maxShareOfTool: 0.75,
       },
-      otherTools: { effect: 'write', deadlineMs: 30_000, cacheTtlMs: 0, idempotencyKey: 'optional' },
+      otherTools: toolPolicy({ effect: 'write' }),
     },
   ]);
 });

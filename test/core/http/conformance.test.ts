@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { BridgeError } from '#core/errors.ts';
 import { type App, createApp } from '#core/http/app.ts';
 import { Edge } from '#core/http/edge.ts';
+import { anonymousPrincipal } from '#core/principal.ts';
 import { type FakeBridge, fakeBridge, fakeCatalog, mapOf, type Running, result, serve, TOOLS } from './support.ts';
 
 /** One answer, however it came. */
@@ -112,7 +113,12 @@ describe.each(Object.entries(DOORS))('through %s', (_, send) => {
     expect(seen.headers.get('cache-control')).toBe('no-store');
     expect(seen.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
     expect(seen.headers.has('x-tool-error')).toBe(false);
-    expect(alpha.calls[0]).toMatchObject({ bridge: 'alpha', tool: 'echo', principal: 'anonymous', timeoutMs: 30_000 });
+    expect(alpha.calls[0]).toMatchObject({
+      bridge: 'alpha',
+      tool: 'echo',
+      principal: { id: 'anonymous' },
+      timeoutMs: 30_000,
+    });
     expect(alpha.calls[0]).not.toHaveProperty('idempotencyKey');
   });
 
@@ -431,7 +437,7 @@ test('who calls is asked before anything else is told, and before the body is re
   await using guarded = await serve({
     bridges: mapOf(bridge),
     authenticate: (exchange) => {
-      if (exchange.header('x-api-key') === 'k') return 'me';
+      if (exchange.header('x-api-key') === 'k') return { ...anonymousPrincipal(), id: 'me' };
       throw new BridgeError('unauthorized', 'send a valid key');
     },
   });
@@ -449,5 +455,5 @@ test('who calls is asked before anything else is told, and before the body is re
   expect(bodies.size, 'identical bodies').toBe(1);
   const init = { method: 'POST', headers: { 'x-api-key': 'k' } };
   await fetch(`http://127.0.0.1:${guarded.port}/alpha/mcp/tools/echo`, init);
-  expect(bridge.calls[0]?.principal).toBe('me');
+  expect(bridge.calls[0]?.principal.id).toBe('me');
 });

@@ -5,8 +5,7 @@ import { createApp } from '#core/http/app.ts';
 import { Edge, type HttpOptions } from '#core/http/edge.ts';
 import { type ConnectionEvent, HttpServer, type ServerLimits } from '#core/http/server.ts';
 import type { Catalog, Tool } from '#core/mcp/catalog.ts';
-
-export const READ: ToolPolicy = { effect: 'read', deadlineMs: 30_000, cacheTtlMs: 0, idempotencyKey: 'optional' };
+import { toolPolicy } from '../../support/calls.ts';
 
 export function fakeTool(name: string, policy: Partial<ToolPolicy> = {}, extra: Partial<Tool> = {}): Tool {
   return {
@@ -19,7 +18,8 @@ export function fakeTool(name: string, policy: Partial<ToolPolicy> = {}, extra: 
       annotations: { readOnlyHint: true },
       vendorSecret: 'not shown',
     },
-    policy: { ...READ, ...policy },
+    policy: toolPolicy(policy),
+    sha256: 'd'.repeat(64),
     rejected: undefined,
     validate: () => undefined,
     ...extra,

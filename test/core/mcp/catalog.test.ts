@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { ToolPolicy } from '#core/call.ts';
 import { createCatalog, type Tool, type ToolDefinition } from '#core/mcp/catalog.ts';
+import { toolPolicy } from '../../support/calls.ts';
 
-const POLICY: ToolPolicy = { effect: 'write', deadlineMs: 30_000, cacheTtlMs: 0, idempotencyKey: 'optional' };
-const READ: ToolPolicy = { ...POLICY, effect: 'read' };
+const POLICY = toolPolicy({ effect: 'write' });
+const READ = toolPolicy();
 const policyFor = (name: string) => (name.startsWith('list_') ? READ : POLICY);
 
 function define(name: string, properties: Record<string, unknown> = {}, more: object = {}): ToolDefinition {

@@ -5,11 +5,11 @@ import { describe, expect, it } from 'vitest';
 import type { ToolCall, ToolResult } from '#core/call.ts';
 import { BridgeError, CLIENT_GONE, type Executed } from '#core/errors.ts';
 import { type EraMemory, McpSession, type SessionOptions, type SlotEnd } from '#core/mcp/session.ts';
+import { toolCall } from '../../support/calls.ts';
 import { until } from '../../support/until.ts';
 import { type Received, ScriptedPeer } from '../jsonrpc/scripted-peer.ts';
 
 const NEVER = new AbortController().signal;
-const POLICY = { effect: 'read', deadlineMs: 5_000, cacheTtlMs: 0, idempotencyKey: 'never' } as const;
 
 type Script = (message: Received, peer: ScriptedPeer) => void;
 
@@ -80,19 +80,8 @@ async function opened(more: Script = () => {}, options: Partial<SessionOptions> 
   return setup;
 }
 
-function toolCall(args: Partial<ToolCall> = {}): ToolCall {
-  return {
-    bridge: 'b',
-    tool: 'echo',
-    policy: POLICY,
-    argumentsJson: '{"text":"hi"}',
-    principal: 'p',
-    requestId: 'r',
-    arrivedAtMs: performance.now(),
-    timeoutMs: 5_000,
-    abort: new AbortController(),
-    ...args,
-  };
+function echoCall(args: Partial<ToolCall> = {}): ToolCall {
+  return toolCall({ argumentsJson: '{"text":"hi"}', timeoutMs: 5_000, ...args });
 }
 
 /** A call under way: its settled value, and how its slot became free. */
@@ -101,7 +90,7 @@ class Running {
   readonly call: ToolCall;
   outcome: { readonly result: ToolResult } | { readonly error: unknown } | undefined;
 
-  constructor(session: McpSession, call: ToolCall = toolCall()) {
+  constructor(session: McpSession, call: ToolCall = echoCall()) {
     this.call = call;
     session
       .callTool(call, 3, (end) => this.ends.push(end))
@@ -334,7 +323,7 @@ describe('McpSession.callTool', () => {
         other.say(`{"result":{"content":[],"isError":true, "vendor":1.0},"jsonrpc":"2.0","id":${id}}\n`);
     });
     const trace = { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', tracestate: 'v="x"' };
-    const running = new Running(session, toolCall({ trace, arrivedAtMs: performance.now() - 1_000 }));
+    const running = new Running(session, echoCall({ trace, arrivedAtMs: performance.now() - 1_000 }));
     const { result } = (await running.settled()) as { result: ToolResult };
     expect(Buffer.concat(result.body).toString()).toBe('{"content":[],"isError":true, "vendor":1.0}');
     expect(result.isError).toBe(true);
@@ -392,7 +381,7 @@ describe('McpSession.callTool', () => {
       if (params?.name === 'bad') peer.say(`{"jsonrpc":"2.0","id":${id},${members}}\n`);
       else peer.answer(id, { content: [] });
     });
-    const [bad, good] = [new Running(session, toolCall({ tool: 'bad' })), new Running(session)];
+    const [bad, good] = [new Running(session, echoCall({ tool: 'bad' })), new Running(session)];
     expect(await bad.error()).toMatchObject({ code, executed: 'maybe', workerId: 3 });
     expect(await good.settled()).toHaveProperty('result');
     expect([bad.ends, good.ends, log]).toEqual([['answered'], ['answered'], []]);
@@ -422,7 +411,7 @@ describe('McpSession.callTool', () => {
     );
     await session.listTools(NEVER);
     const call = (tool: string, args: object): Running =>
-      new Running(session, toolCall({ tool, argumentsJson: JSON.stringify(args) }));
+      new Running(session, echoCall({ tool, argumentsJson: JSON.stringify(args) }));
     expect(await call('checked', { structuredContent: { a: 1 } }).settled()).toHaveProperty('result');
     expect(await call('checked', { isError: true }).settled()).toHaveProperty('result');
     expect(await call('free', {}).settled()).toHaveProperty('result');
@@ -446,7 +435,7 @@ describe('McpSession.callTool', () => {
 
   it('refuses a call that is cancelled already', async () => {
     const { session } = await opened();
-    const call = toolCall();
+    const call = echoCall();
     call.abort.abort(CLIENT_GONE);
     const running = new Running(session, call);
     expect(await running.settled()).toEqual({ error: CLIENT_GONE });
@@ -548,7 +537,7 @@ describe('McpSession.callTool', () => {
     const { session, log } = start(() => {}, { era: 'legacy', output, maxOutputBytes: 1_000 });
     const running: Running[] = [];
     while (session.accepting)
-      running.push(new Running(session, toolCall({ argumentsJson: `{"a":"${'x'.repeat(300)}"}` })));
+      running.push(new Running(session, echoCall({ argumentsJson: `{"a":"${'x'.repeat(300)}"}` })));
     const refused = new Running(session);
     expect(await refused.error()).toMatchObject({ code: 'worker_backpressure', executed: 'no', workerId: 3 });
     expect(refused.ends).toEqual(['answered']);
@@ -632,7 +621,7 @@ describe('McpSession.callTool', () => {
     const { session } = await opened(({ id, method, params }, peer) => {
       if (method === 'tools/call' && params?.name !== 'silent') peer.answer(id, { content: [] });
     });
-    const [answered, cancelled, lost] = [toolCall(), toolCall({ tool: 'silent' }), toolCall({ tool: 'silent' })];
+    const [answered, cancelled, lost] = [echoCall(), echoCall({ tool: 'silent' }), echoCall({ tool: 'silent' })];
     const running = [answered, cancelled, lost].map((call) => new Running(session, call));
     expect(getEventListeners(lost.abort.signal, 'abort')).toHaveLength(1);
     await running[0]?.settled();

@@ -1,0 +1,34 @@
+/** What a key stands for when somebody comes with it. */
+export type Claim =
+  /** Nobody had it: the caller runs, and owns the record with `token`. */
+  | { readonly state: 'claimed'; readonly token: string }
+  /** Its owner is still within its lease. */
+  | { readonly state: 'in_flight'; readonly leaseLeftMs: number }
+  /** The lease ran out without an outcome: it may have run, or may still be recorded by a living owner. */
+  | { readonly state: 'lost' }
+  /** It ran; `outcome` is what `complete` was given. */
+  | { readonly state: 'done'; readonly outcome: Uint8Array }
+  /** The key was used with another fingerprint. */
+  | { readonly state: 'reused' };
+
+/**
+ * Records of keyed calls, shared by everybody who uses the same store. Every method is atomic, time is the store's
+ * own, and a record is kept for 24 h from its claim.
+ *
+ * Every method @throws StoreUnavailableError where the store is away; what it did then is not known.
+ */
+export interface IdempotencyStore {
+  /**
+   * Takes the key, or says what it stands for. `key` is already scoped by principal, bridge and tool.
+   * @param fingerprint of the arguments: the same key with another one is `reused`
+   * @param leaseMs how long the owner may take before the key counts as `lost`
+   */
+  claim(key: string, fingerprint: string, leaseMs: number): Promise<Claim>;
+  /**
+   * Records how it ended, also after the lease ran out. The record keeps its age.
+   * @returns false when the record is no longer this owner's (expired, or taken over): nothing was written
+   */
+  complete(key: string, token: string, outcome: Uint8Array): Promise<boolean>;
+  /** Forgets the key: the call did not run. Nothing happens where the record is no longer this owner's. */
+  release(key: string, token: string): Promise<void>;
+}
