@@ -3,7 +3,7 @@ import { addChildStats, type ChildStats, NO_CHILD_STATS } from '#core/child/chil
 import { McpWorker } from '#core/child/mcp-worker.ts';
 import { dispatch } from '#core/dispatch.ts';
 import { BridgeError } from '#core/errors.ts';
-import type { Era, PoolSettings } from '#core/manifest.ts';
+import type { BreakerSettings, Era, PoolSettings } from '#core/manifest.ts';
 import { type Catalog, createCatalog, type ToolDefinition } from '#core/mcp/catalog.ts';
 import { loadValidator } from '#core/mcp/schema.ts';
 import { deadline } from '#core/policy/deadline.ts';
@@ -34,6 +34,9 @@ export interface BridgeSettings {
   readonly pool: PoolSettings;
   readonly era: Era;
   readonly validateOutput: boolean;
+  /** Path of the approved tools' digests; undefined: whatever the server lists is served. */
+  readonly pinFile: string | undefined;
+  readonly breaker: BreakerSettings;
   readonly tools: Readonly<Record<string, ToolPolicy>>;
   /** For tools that `tools` does not name. */
   readonly otherTools: ToolPolicy;

@@ -5,11 +5,16 @@ const hidden = '[redacted]';
 
 /** The effective configuration as plain data for a person to read: no secret is in it. */
 export function describeConfig(config: FleetConfig): Readonly<Record<string, unknown>> {
-  const { http, ops, auth, drain, log, bridges, origins } = config;
+  const { http, ops, auth, ratePerMinute, stores, drain, log, bridges, origins } = config;
   return {
     http: { ...http, allowedHosts: http.allowedHosts ?? 'any' },
     ops,
     auth,
+    ratePerMinute: ratePerMinute ?? 'unlimited',
+    stores: {
+      shared: stores.redisUrl === undefined ? 'memory' : 'redis',
+      audit: stores.auditDatabaseUrl === undefined ? 'off' : 'postgresql',
+    },
     drain,
     log,
     bridges: Object.fromEntries(
@@ -19,7 +24,22 @@ export function describeConfig(config: FleetConfig): Readonly<Record<string, unk
 }
 
 function describeBridge(settings: BridgeSettings, from: string): Readonly<Record<string, unknown>> {
-  const { secrets, mode, missing, env, command, args, cwd, pool, era, validateOutput, tools, otherTools } = settings;
+  const {
+    secrets,
+    mode,
+    missing,
+    env,
+    command,
+    args,
+    cwd,
+    pool,
+    era,
+    validateOutput,
+    pinFile,
+    breaker,
+    tools,
+    otherTools,
+  } = settings;
   const longestFirst = [...secrets].sort((a, b) => b.length - a.length);
   const shown = (text: string): string => longestFirst.reduce((rest, secret) => rest.replaceAll(secret, hidden), text);
   return {
@@ -36,6 +56,8 @@ function describeBridge(settings: BridgeSettings, from: string): Readonly<Record
     pool,
     era,
     validateOutput,
+    pinFile,
+    breaker,
     tools: { ...tools, '*': otherTools },
   };
 }

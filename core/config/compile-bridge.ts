@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { BridgeSettings } from '#core/bridge.ts';
+import { fullBreaker } from '#core/config/breaker-settings.ts';
 import type { ConfigFile } from '#core/config/config-file.ts';
 import type { Environment } from '#core/config/environment.ts';
 import { expand } from '#core/config/expand.ts';
@@ -42,6 +43,8 @@ export function compileInline(name: string, command: readonly string[], context:
     pool: mergePool(name, [context.poolFromEnvironment], context.problems),
     era: 'auto',
     validateOutput: false,
+    pinFile: undefined,
+    breaker: fullBreaker(),
     ...compileTools({}, name, context.problems),
   };
 }
@@ -50,7 +53,6 @@ export function compileInline(name: string, command: readonly string[], context:
 export function compileServer(name: string, { file, server }: FileEntry, context: CompileContext): BridgeSettings {
   const { environment, problems } = context;
   const where = `${file.label} mcpServers.${name}`;
-  refuseNotYet(server, where, problems);
   const secrets: string[] = [];
   const put = (text: string, key: string): string => {
     const expanded = expand(text, environment, `${where}.${key}`, problems);
@@ -86,6 +88,8 @@ export function compileServer(name: string, { file, server }: FileEntry, context
     pool: mergePool(name, [context.poolFromEnvironment, poolLayer(server, where)], problems),
     era: server.era ?? 'auto',
     validateOutput: server.validateOutput ?? false,
+    pinFile: server.pinFile === undefined ? undefined : resolve(file.directory, server.pinFile),
+    breaker: fullBreaker(server.breaker),
     ...compileTools(server.tools ?? {}, `${where}.tools`, problems),
   };
 }
@@ -105,7 +109,6 @@ export function compileManifest(
   const { name, server } = manifest;
   const where = entry === undefined ? name : `${entry.file.label} mcpServers.${name}`;
   const refined = entry?.server ?? {};
-  refuseNotYet(refined, where, problems);
   for (const key of ['args', 'cwd'] as const) {
     if (refined[key] !== undefined)
       problems.add(`${where}.${key}`, 'belongs to a command of your own; set command too, or remove it');
@@ -163,6 +166,9 @@ export function compileManifest(
     ),
     era: refined.era ?? manifest.era ?? 'auto',
     validateOutput: refined.validateOutput ?? false,
+    pinFile:
+      entry === undefined || refined.pinFile === undefined ? undefined : resolve(entry.file.directory, refined.pinFile),
+    breaker: fullBreaker(refined.breaker),
     ...compileTools(mergeTools(manifest.tools, refined.tools), `${where}.tools`, problems),
   };
 }
@@ -192,16 +198,6 @@ function poolLayer(server: FileServer, where: string): PoolLayer {
   return { values: server.pool ?? {}, where: (key) => `${where}.pool.${key}` };
 }
 
-function refuseNotYet(server: FileServer, where: string, problems: Problems): void {
-  if (server.pinFile !== undefined) {
-    problems.add(
-      `${where}.pinFile`,
-      'pins are not checked in this version, and a pin that is not checked protects from nothing; remove it',
-    );
-  }
-  if (server.breaker !== undefined) problems.warn(`${where}.breaker`, 'is not yet in force and has no effect');
-}
-
 function described(name: string): { readonly name: string; readonly title: string; readonly description: string } {
   return { name, title: name, description: '' };
 }
@@ -210,8 +206,8 @@ function soundsSecret(name: string): boolean {
   return /key|token|secret|pass|pwd|credential|auth|cookie|dsn|private|_url$|_uri$/i.test(name);
 }
 
-/** Also the password inside an address, which a server may print on its own. */
-function distinctSecrets(values: readonly string[]): readonly string[] {
+/** Every value once, with the password inside an address, which may be printed on its own. */
+export function distinctSecrets(values: readonly string[]): readonly string[] {
   const all = new Set<string>();
   for (const value of values) {
     if (value === '') continue;

@@ -1,6 +1,12 @@
 import type { BridgeSettings } from '#core/bridge.ts';
 import { refusedBridgeName } from '#core/config/bridge-name.ts';
-import { type CompileContext, compileInline, compileManifest, compileServer } from '#core/config/compile-bridge.ts';
+import {
+  type CompileContext,
+  compileInline,
+  compileManifest,
+  compileServer,
+  distinctSecrets,
+} from '#core/config/compile-bridge.ts';
 import { type ConfigFile, readConfigFile } from '#core/config/config-file.ts';
 import type { Environment } from '#core/config/environment.ts';
 import type { BridgeOrigin, FleetConfig } from '#core/config/fleet-config.ts';
@@ -74,7 +80,10 @@ export async function examineFleet(
       bridges: list,
       origins,
       baseEnv: environment.all,
-      secrets: [...new Set(list.flatMap((bridge) => bridge.secrets))],
+      secrets: distinctSecrets([
+        ...list.flatMap((bridge) => bridge.secrets),
+        ...Object.values(settings.stores).filter((secret) => secret !== undefined),
+      ]),
       warnings: problems.warnings,
     },
     problems: problems.list,

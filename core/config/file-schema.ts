@@ -1,3 +1,4 @@
+import { BREAKER_SETTINGS } from '#core/config/breaker-settings.ts';
 import { refusedBridgeName } from '#core/config/bridge-name.ts';
 import { withoutForeignFileKeys, withoutForeignServerKeys } from '#core/config/foreign-keys.ts';
 import type { NumberSetting } from '#core/config/number-setting.ts';
@@ -21,15 +22,6 @@ import { TOOL_NUMBERS } from '#core/config/tool-policy.ts';
 
 // biome-ignore lint/suspicious/noTemplateCurlyInString: this is how the operator writes it.
 const fromEnvironment = '${NAME} and ${NAME:-default} are taken from the environment.';
-
-/** Thresholds of a breaker; checked, though breakers are not yet in force. */
-const BREAKER_SETTINGS = {
-  errorPercent: { default: 50, least: 1, most: 100, whole: true, help: 'Share of failed calls that opens it.' },
-  minCalls: { default: 20, least: 1, most: 1_000_000, whole: true, help: 'Calls in the window before it may open.' },
-  windowMs: { default: 10_000, least: 100, most: 3_600_000, whole: true, help: 'The window that is looked at.' },
-  openMs: { default: 10_000, least: 100, most: 3_600_000, whole: true, help: 'How long it stays open at first.' },
-  probes: { default: 3, least: 1, most: 1000, whole: true, help: 'Good probes that close it.' },
-} as const satisfies Record<string, NumberSetting>;
 
 const tool = members(
   {
@@ -59,8 +51,8 @@ const server = members(
       { pattern: /^(\*|[A-Za-z0-9_.-]{1,128})$/, refused: 'is not the name of a tool' },
       'By name; * for the tools that are not named.',
     ),
-    pinFile: text('Not yet in force: a configuration that sets it is refused.'),
-    breaker: members(numerics(BREAKER_SETTINGS), 'Not yet in force.'),
+    pinFile: text('Digests of the tools as they were approved (fleet pin writes it); a path relative to this file.'),
+    breaker: members(numerics(BREAKER_SETTINGS), 'When calls of a failing tool are paused, each tool by itself.'),
   },
   'A stdio MCP server and how it is served.',
 );

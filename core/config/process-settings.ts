@@ -1,7 +1,9 @@
 import { isIP } from 'node:net';
+import { type AuthSettings, authSettings } from '#core/config/auth-settings.ts';
 import type { Environment } from '#core/config/environment.ts';
 import { expectation, type NumberSetting, parseNumber } from '#core/config/number-setting.ts';
 import type { Problems } from '#core/config/problems.ts';
+import { type StoreSettings, storeSettings } from '#core/config/store-settings.ts';
 
 /** What is said on the command line about the process, as written there. */
 export interface ProcessFlags {
@@ -30,7 +32,11 @@ export interface ProcessSettings {
   readonly http: HttpSettings;
   /** The address of the ops endpoints: same host, own port. */
   readonly ops: { readonly host: string; readonly port: number };
-  readonly auth: 'none';
+  /** Who may call; `none`: anybody. */
+  readonly auth: AuthSettings | 'none';
+  /** Calls a minute of a caller whose key says nothing else; undefined: as many as it likes. */
+  readonly ratePerMinute: number | undefined;
+  readonly stores: StoreSettings;
   readonly drain: {
     /** New calls are still taken for this long after SIGTERM. */
     readonly delayMs: number;
@@ -63,18 +69,15 @@ const DRAIN_MS = {
   help: 'Calls in flight.',
 } as const satisfies NumberSetting;
 const DRAIN_DELAY_MS = { ...DRAIN_MS, default: 0, help: 'New calls after SIGTERM.' } as const satisfies NumberSetting;
+const RATE_PER_MINUTE = {
+  default: 0,
+  least: 0,
+  most: 1_000_000_000,
+  whole: true,
+  help: 'Calls a minute of one caller.',
+} as const satisfies NumberSetting;
 const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent'];
 const LOOPBACK_NAMES = ['localhost', '127.0.0.1', '[::1]'] as const;
-
-/** Variables of the contract that this version does not obey yet: better said than silently ignored. */
-const NOT_YET: readonly string[] = [
-  'REDIS_URL',
-  'AUDIT_DATABASE_URL',
-  'API_KEYS_FILE',
-  'JWT_ISSUER',
-  'JWT_AUDIENCE',
-  'JWT_JWKS_URL',
-];
 
 /** Settings of the process from flags and environment, defaults filled in. */
 export function processSettings(environment: Environment, flags: ProcessFlags, problems: Problems): ProcessSettings {
@@ -88,11 +91,8 @@ export function processSettings(environment: Environment, flags: ProcessFlags, p
     problems.add(where, `is ${opsPort} as the main port is; the ops addresses need a port of their own`);
   }
   const loopback = isLoopback(host);
-  const auth = authFrom(environment, loopback, host, hostWhere, problems);
-  for (const name of NOT_YET) {
-    if (environment.get(name) ?? environment.get(`${name}_FILE`))
-      problems.warn(name, 'is not yet in force and has no effect');
-  }
+  const auth = authSettings(environment, { host: isHostName(host) ? host : undefined, loopback, hostWhere }, problems);
+  const ratePerMinute = numberFrom(RATE_PER_MINUTE, environment, 'RATE_PER_MINUTE', problems);
   const allowedHosts =
     hostsFrom(environment, problems) ?? (loopback ? [...new Set([...LOOPBACK_NAMES, hostHeader(host)])] : undefined);
   return {
@@ -105,6 +105,8 @@ export function processSettings(environment: Environment, flags: ProcessFlags, p
     },
     ops: { host, port: opsPort },
     auth,
+    ratePerMinute: ratePerMinute === 0 ? undefined : ratePerMinute,
+    stores: storeSettings(environment, problems),
     drain: {
       delayMs: numberFrom(DRAIN_DELAY_MS, environment, 'DRAIN_DELAY_MS', problems),
       budgetMs: numberFrom(DRAIN_MS, environment, 'DRAIN_MS', problems),
@@ -132,29 +134,6 @@ function numberFrom(
   const value = parseNumber(setting, text);
   if (value === undefined) problems.add(flag === undefined ? variable : flagName, expectation(setting));
   return value ?? setting.default;
-}
-
-/** Only `none` exists so far, and beyond this machine it has to be said aloud. */
-function authFrom(
-  environment: Environment,
-  loopback: boolean,
-  host: string,
-  hostWhere: string,
-  problems: Problems,
-): 'none' {
-  const said = environment.get('AUTH');
-  if (said === undefined && !loopback && isHostName(host)) {
-    problems.add(
-      hostWhere,
-      `${host} can be reached from other machines and AUTH is not set; set AUTH=none to say that anyone may call, or listen on 127.0.0.1`,
-    );
-  } else if (said === 'none' && !loopback) {
-    problems.warn('AUTH', `is none on ${host}: whoever reaches this address may call every tool`);
-  } else if (said !== undefined && said !== 'none') {
-    const known = said.split(',').every((part) => part === 'keys' || part === 'jwt');
-    problems.add('AUTH', known ? 'keys and jwt are not implemented in this version; only none is' : 'must be none');
-  }
-  return 'none';
 }
 
 function levelFrom(environment: Environment, problems: Problems): LogLevel {

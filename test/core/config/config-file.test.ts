@@ -36,8 +36,8 @@ it('a server with nothing but a command gets the defaults of the contract', asyn
   ]);
 });
 
-it('the example of the documentation is taken, its breaker warned about and its pin file refused', async () => {
-  const { problems, warnings } = await examineFile(
+it('the example of the documentation is taken', async () => {
+  const { config, problems, warnings } = await examineFile(
     {
       mcpServers: {
         echo: {
@@ -59,10 +59,12 @@ it('the example of the documentation is taken, its breaker warned about and its 
     },
     { ECHO_TOKEN: 'canary-1234' },
   );
-  expect(problems).toEqual([
-    'fleet.config.json mcpServers.echo.pinFile: pins are not checked in this version, and a pin that is not checked protects from nothing; remove it',
-  ]);
-  expect(warnings).toEqual(['fleet.config.json mcpServers.echo.breaker: is not yet in force and has no effect']);
+  expect(problems).toEqual([]);
+  expect(warnings).toEqual([]);
+  expect(config.bridges[0]).toMatchObject({
+    pinFile: expect.stringMatching(/pins\/echo\.json$/),
+    breaker: { errorPercent: 50, minCalls: 20, windowMs: 10_000, openMs: 10_000, probes: 3 },
+  });
 });
 
 it('every mistake is told at once, each with its key and what is expected there', async () => {

@@ -20,6 +20,8 @@ it('nothing said gives the defaults of the contract', () => {
     },
     ops: { host: '127.0.0.1', port: 9464 },
     auth: 'none',
+    ratePerMinute: undefined,
+    stores: { redisUrl: undefined, auditDatabaseUrl: undefined },
     drain: { delayMs: 0, budgetMs: 30_000 },
     log: { level: 'info' },
     problems: [],
@@ -37,7 +39,7 @@ it.each(['0.0.0.0', '::', '10.0.0.1', 'bridge.internal', '127.0.0.1.example'])(
   (host) => {
     expect(isLoopback(host)).toBe(false);
     expect(settings({ HOST: host }).problems).toEqual([
-      `HOST: ${host} can be reached from other machines and AUTH is not set; set AUTH=none to say that anyone may call, or listen on 127.0.0.1`,
+      `HOST: ${host} can be reached from other machines and AUTH is not set; set AUTH=keys or AUTH=jwt, AUTH=none to say that anyone may call, or listen on 127.0.0.1`,
     ]);
     expect(settings({}, { host }).problems[0]).toMatch(/^--host: /);
   },
@@ -51,12 +53,58 @@ it('AUTH=none said aloud is taken everywhere, and warned about beyond this machi
   expect(open.http.allowedHosts).toBeUndefined();
 });
 
-it.each(['keys', 'jwt', 'keys,jwt'])('AUTH=%s is refused rather than ignored', (AUTH) => {
-  expect(settings({ AUTH }).problems).toEqual(['AUTH: keys and jwt are not implemented in this version; only none is']);
+it('AUTH=keys and AUTH=jwt say what they need, and are taken on any address', () => {
+  const jwt = { JWT_ISSUER: 'https://id.example', JWT_AUDIENCE: 'fleet', JWT_JWKS_URL: 'https://id.example/jwks' };
+  expect(settings({ AUTH: 'keys,jwt' }).problems).toEqual([
+    'API_KEYS_FILE: is not set, and AUTH=keys needs it',
+    'JWT_ISSUER: is not set, and AUTH=jwt needs it',
+    'JWT_AUDIENCE: is not set, and AUTH=jwt needs it',
+    'JWT_JWKS_URL: is not set, and AUTH=jwt needs it',
+  ]);
+  expect(settings({ AUTH: 'keys', API_KEYS_FILE: 'keys.json', HOST: '0.0.0.0' })).toMatchObject({
+    problems: [],
+    warnings: [],
+    auth: { keysFile: 'keys.json', jwt: undefined },
+  });
+  expect(settings({ AUTH: 'jwt', ...jwt }).auth).toEqual({
+    keysFile: undefined,
+    jwt: { issuer: 'https://id.example', audience: 'fleet', jwksUrl: 'https://id.example/jwks' },
+  });
+});
+
+it('keys that anybody on the way could change are not trusted', () => {
+  const said = { AUTH: 'jwt', JWT_ISSUER: 'i', JWT_AUDIENCE: 'a' };
+  const refused = ['JWT_JWKS_URL: must be an https address (http only on this machine)'];
+  expect(settings({ ...said, JWT_JWKS_URL: 'http://id.example/jwks' }).problems).toEqual(refused);
+  expect(settings({ ...said, JWT_JWKS_URL: 'file:///etc/jwks' }).problems).toEqual(refused);
+  expect(settings({ ...said, JWT_JWKS_URL: 'http://127.0.0.1:1/jwks' }).problems).toEqual([]);
+});
+
+it('what AUTH does not use is warned about', () => {
+  expect(settings({ API_KEYS_FILE: 'keys.json', JWT_ISSUER: 'i' }).warnings).toEqual([
+    'API_KEYS_FILE: has no effect without AUTH=keys',
+    'JWT_ISSUER: has no effect without AUTH=jwt',
+  ]);
+});
+
+it('the addresses of the stores are taken, and refused without their value', () => {
+  const { stores, ratePerMinute } = settings({
+    REDIS_URL: 'rediss://:pw@redis:6380/1',
+    AUDIT_DATABASE_URL: 'postgresql://u:pw@db/audit',
+    RATE_PER_MINUTE: '600',
+  });
+  expect(stores).toEqual({ redisUrl: 'rediss://:pw@redis:6380/1', auditDatabaseUrl: 'postgresql://u:pw@db/audit' });
+  expect(ratePerMinute).toBe(600);
+  expect(settings({ REDIS_URL: 'canary:6379', AUDIT_DATABASE_URL: 'mysql://canary' }).problems).toEqual([
+    'REDIS_URL: must be an address such as redis://host:port/0',
+    'AUDIT_DATABASE_URL: must be an address such as postgres://host:port/0',
+  ]);
 });
 
 it('an AUTH that is nothing is refused without its value', () => {
-  expect(settings({ AUTH: 'canary' }).problems).toEqual(['AUTH: must be none']);
+  for (const AUTH of ['canary', 'keys,none', 'keys,canary']) {
+    expect(settings({ AUTH }).problems).toEqual(['AUTH: must be none, keys, jwt, or keys,jwt']);
+  }
 });
 
 it.each([
@@ -103,11 +151,4 @@ it('lists are split and hosts lowered', () => {
   expect(problems).toEqual([]);
   expect(http.allowedHosts).toEqual(['a.example', '[::1]']);
   expect(http.allowedOrigins).toEqual(['https://a.example', 'http://b:8080']);
-});
-
-it('what is not yet in force is said, not ignored', () => {
-  expect(settings({ REDIS_URL: 'redis://canary', API_KEYS_FILE: '/canary' }).warnings).toEqual([
-    'REDIS_URL: is not yet in force and has no effect',
-    'API_KEYS_FILE: is not yet in force and has no effect',
-  ]);
 });
