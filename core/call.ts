@@ -1,3 +1,4 @@
+import type { FirstRequest } from '#core/errors.ts';
 import type { Principal } from '#core/principal.ts';
 
 /**
@@ -43,6 +44,8 @@ export interface CallReport {
   attempts: number;
   /** idempotency and cache: where the answer comes from. */
   source: 'child' | 'record' | 'cache';
+  /** idempotency, where `source` is `record`: the request that ran, so that whatever is made of its answer is the same. */
+  first?: FirstRequest;
   /** cache: how old the answer is. */
   ageMs: number;
   /** rate limit: the quota with the least left, undefined where there is none. */

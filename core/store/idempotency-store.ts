@@ -1,7 +1,7 @@
 /** What a key stands for when somebody comes with it. */
 export type Claim =
-  /** Nobody had it: the caller runs, and owns the record with `token`. */
-  | { readonly state: 'claimed'; readonly token: string }
+  /** Nobody had it: the caller runs, and owns the record with the token it came with. */
+  | { readonly state: 'claimed' }
   /** Its owner is still within its lease. */
   | { readonly state: 'in_flight'; readonly leaseLeftMs: number }
   /** The lease ran out without an outcome: it may have run, or may still be recorded by a living owner. */
@@ -22,8 +22,10 @@ export interface IdempotencyStore {
    * Takes the key, or says what it stands for. `key` is already scoped by principal, bridge and tool.
    * @param fingerprint of the arguments: the same key with another one is `reused`
    * @param leaseMs how long the owner may take before the key counts as `lost`
+   * @param token the claimer's own, never used before. It is the claimer who makes it, so that a claim whose answer
+   * got lost (the store took it and was away before it said so) can be completed or released all the same.
    */
-  claim(key: string, fingerprint: string, leaseMs: number): Promise<Claim>;
+  claim(key: string, fingerprint: string, leaseMs: number, token: string): Promise<Claim>;
   /**
    * Records how it ended, also after the lease ran out. The record keeps its age.
    * @returns false when the record is no longer this owner's (expired, or taken over): nothing was written
