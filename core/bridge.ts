@@ -1,17 +1,21 @@
-import type { Invoke, ToolCall, ToolPolicy, ToolResult } from '#core/call.ts';
+import type { Invoke, ToolCall, ToolPolicy, ToolResult, TraceContext } from '#core/call.ts';
 import { addChildStats, type ChildStats, NO_CHILD_STATS } from '#core/child/child-stats.ts';
 import { McpWorker } from '#core/child/mcp-worker.ts';
 import { dispatch } from '#core/dispatch.ts';
 import { BridgeError } from '#core/errors.ts';
+import { LiveCatalog, type ToolsListed } from '#core/live-catalog.ts';
 import type { BreakerSettings, Era, PoolSettings } from '#core/manifest.ts';
-import { type Catalog, createCatalog, type ToolDefinition } from '#core/mcp/catalog.ts';
+import type { Catalog } from '#core/mcp/catalog.ts';
 import { loadValidator } from '#core/mcp/schema.ts';
+import { authorize } from '#core/policy/authorize.ts';
 import { deadline } from '#core/policy/deadline.ts';
 import { Retry, type RetryStats } from '#core/policy/retry.ts';
 import { stack } from '#core/policy/stack.ts';
 import type { PoolEvents } from '#core/pool/events.ts';
 import { Pool } from '#core/pool/pool.ts';
 import type { PoolStats } from '#core/pool/stats.ts';
+import type { Principal } from '#core/principal.ts';
+import { unconfiguredBridge } from '#core/unconfigured-bridge.ts';
 
 /** `live` with the operator's own secrets, `sandbox` against the vendor's stand-in, `not_configured` answers 503. */
 export type BridgeMode = 'live' | 'sandbox' | 'not_configured';
@@ -59,19 +63,22 @@ export type BridgeEvent =
       [E in keyof PoolEvents]: { readonly event: E } & PoolEvents[E] & { readonly stderrTail?: string };
     }[keyof PoolEvents]
   | { readonly event: 'worker:stderr'; readonly workerId: number; readonly line: string }
-  | {
-      readonly event: 'tools:listed';
-      readonly tools: number;
-      /** Names of tools whose input schema cannot be used: calls are refused. */
-      readonly rejected: readonly string[];
-      /** Tools that are not exposed at all, each with the reason. */
-      readonly leftOut: readonly string[];
-    };
+  | ({ readonly event: 'tools:listed' } & ToolsListed);
 
 export interface BridgeOptions {
   /** The process's own environment, from which the child's base is allow-listed. */
   readonly baseEnv: Readonly<Record<string, string | undefined>>;
   readonly on?: (event: BridgeEvent) => void;
+}
+
+/** Who wants to call what: all that is known before the body is read and the tool looked up. */
+export interface CallRequest {
+  readonly principal: Principal;
+  /** As asked for: there may be no such tool. */
+  readonly tool: string;
+  readonly requestId: string;
+  readonly trace: TraceContext | undefined;
+  readonly arrivedAtMs: number;
 }
 
 /** One MCP server behind a function: what the HTTP layer, or any other edge, needs of it. */
@@ -83,6 +90,11 @@ export interface Bridge {
   /** True while it could serve a call: a ready worker, or none needed yet (scaled to zero). */
   readonly ready: boolean;
   /**
+   * Refuses a call that its caller may not make; asked before anything else of the call is looked at.
+   * @throws BridgeError forbidden_tool
+   */
+  authorize(request: CallRequest): void;
+  /**
    * The tools, at once where a worker has ever listed them; otherwise starts one and waits.
    * @throws BridgeError not_configured, bridge_unavailable, no_worker_ready, draining
    */
@@ -90,6 +102,8 @@ export interface Bridge {
   /** The whole path of a call: policies, pool, child. @throws BridgeError */
   readonly invoke: Invoke;
   stats(): BridgeStats;
+  /** Reads again what may have changed beside it: the pins. */
+  reload(): Promise<void>;
   /** Starts `pool.min` workers; settles when they are ready or have failed once. Never rejects. */
   start(): Promise<void>;
   /** Refuses new calls with `draining`, finishes the old ones, then stops its workers. Idempotent. */
@@ -100,7 +114,7 @@ export interface Bridge {
 
 /** Puts one stdio server behind an `Invoke`. The only place that sees every layer. */
 export function createBridge(settings: BridgeSettings, options: BridgeOptions): Bridge {
-  return settings.mode === 'not_configured' ? unconfigured(settings) : new PooledBridge(settings, options);
+  return settings.mode === 'not_configured' ? unconfiguredBridge(settings) : new PooledBridge(settings, options);
 }
 
 class PooledBridge implements Bridge {
@@ -112,15 +126,18 @@ class PooledBridge implements Bridge {
   readonly #workers = new Map<number, McpWorker>();
   readonly #eraMemory: { known: 'legacy' | 'modern' | undefined } = { known: undefined };
   readonly #calls: Record<string, number> = {};
+  readonly #catalog: LiveCatalog;
   #endedChildStats: ChildStats = NO_CHILD_STATS;
-  #catalog: Catalog | undefined;
-  #catalogUpdate: Promise<void> = Promise.resolve();
-  /** What was listed last, while the catalog is made of it or of what came before it. */
-  #listed: readonly ToolDefinition[] | undefined;
 
   constructor(settings: BridgeSettings, options: BridgeOptions) {
     this.#settings = settings;
     this.#options = options;
+    const { tools, otherTools, pinFile } = settings;
+    this.#catalog = new LiveCatalog({
+      policyFor: (tool) => tools[tool] ?? otherTools,
+      pinFile,
+      onListed: (listed) => options.on?.({ event: 'tools:listed', ...listed }),
+    });
     this.#pool = new Pool<McpWorker>({
       settings: settings.pool,
       create: (id) => this.#createWorker(id),
@@ -149,8 +166,12 @@ class PooledBridge implements Bridge {
     return this.#pool.ready;
   }
 
+  authorize({ principal, tool }: CallRequest): void {
+    authorize(principal, this.name, tool);
+  }
+
   tools(signal: AbortSignal): Promise<Catalog> | Catalog {
-    return this.#catalog ?? this.#firstCatalog(signal);
+    return this.#catalog.current ?? this.#firstCatalog(signal);
   }
 
   stats(): BridgeStats {
@@ -169,7 +190,11 @@ class PooledBridge implements Bridge {
 
   async start(): Promise<void> {
     await this.#pool.start();
-    await this.#catalogUpdate;
+    await this.#catalog.settled;
+  }
+
+  reload(): Promise<void> {
+    return this.#catalog.reload();
   }
 
   drain(): Promise<void> {
@@ -184,9 +209,7 @@ class PooledBridge implements Bridge {
   async #firstCatalog(signal: AbortSignal): Promise<Catalog> {
     const lease = await this.#pool.acquire({ key: 'tools/list', signal });
     lease.release();
-    await unlessAborted(this.#catalogUpdate, signal);
-    if (this.#catalog === undefined) throw new BridgeError('internal', 'a worker is ready but its tools are not known');
-    return this.#catalog;
+    return this.#catalog.first(signal);
   }
 
   #createWorker(id: number): McpWorker {
@@ -208,35 +231,14 @@ class PooledBridge implements Bridge {
         startDeadlineMs: pool.startDeadlineMs,
       },
       {
-        tools: (definitions) => this.#list(definitions),
+        tools: (definitions) => this.#catalog.list(definitions),
         stderr: (line) => this.#options.on?.({ event: 'worker:stderr', workerId: id, line }),
       },
     );
     this.#workers.set(id, worker);
     // While the first child starts there is time for what its tools will need.
-    if (this.#catalog === undefined) setImmediate(loadAhead);
+    if (this.#catalog.current === undefined) setImmediate(loadAhead);
     return worker;
-  }
-
-  /** Updates follow one another, so that the list told last is the one that stays; of those that wait only the last. */
-  #list(definitions: readonly ToolDefinition[]): void {
-    const updating = this.#listed !== undefined;
-    this.#listed = definitions;
-    if (!updating) this.#catalogUpdate = this.#updateCatalog(definitions);
-  }
-
-  async #updateCatalog(first: readonly ToolDefinition[]): Promise<void> {
-    const { tools, otherTools } = this.#settings;
-    let definitions: readonly ToolDefinition[] | undefined;
-    for (let next = first; next !== definitions; next = this.#listed ?? next) {
-      definitions = next;
-      const catalog = await createCatalog(definitions, (name) => tools[name] ?? otherTools, this.#catalog);
-      if (catalog === this.#catalog) continue;
-      this.#catalog = catalog;
-      const rejected = catalog.tools.filter((tool) => tool.rejected !== undefined).map((tool) => tool.name);
-      this.#options.on?.({ event: 'tools:listed', tools: catalog.tools.length, rejected, leftOut: catalog.leftOut });
-    }
-    this.#listed = undefined;
   }
 
   #onPoolEvent<E extends keyof PoolEvents>(event: E, payload: PoolEvents[E]): void {
@@ -273,19 +275,6 @@ class PooledBridge implements Bridge {
   }
 }
 
-/** Waits for `work`, but no longer than until the signal is aborted. @throws the signal's reason */
-async function unlessAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(signal.reason);
-  signal.addEventListener('abort', onAbort);
-  try {
-    signal.throwIfAborted();
-    await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
-}
-
 /** A convenience only: where files cannot be opened just now, the first list of tools loads what it needs by itself. */
 function loadAhead(): void {
   try {
@@ -293,33 +282,4 @@ function loadAhead(): void {
   } catch {
     // The start of the worker meets the same shortage, and tells it.
   }
-}
-
-/** A bridge whose required variables are missing: it is listed, and says what it lacks to whoever calls. */
-function unconfigured(settings: BridgeSettings): Bridge {
-  const { name, title, description, mode, missing } = settings;
-  const refuse = (): never => {
-    throw new BridgeError('not_configured', `bridge ${name} is not configured: set ${missing.join(', ')} and restart`);
-  };
-  return {
-    name,
-    title,
-    description,
-    mode,
-    ready: false,
-    tools: refuse,
-    invoke: async () => refuse(),
-    stats: () => ({
-      name,
-      mode,
-      missing,
-      pool: undefined,
-      child: NO_CHILD_STATS,
-      calls: {},
-      retries: { r0: 0, r1: 0, overBudget: 0 },
-    }),
-    start: async () => {},
-    drain: async () => {},
-    destroy: async () => {},
-  };
 }

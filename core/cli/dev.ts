@@ -34,7 +34,7 @@ export async function dev(args: FleetArguments): Promise<number> {
     }
     sandboxes.release();
     return await runFleet(config, log, {
-      onHangup: (stop) => stop(),
+      onHangup: ({ stop }) => stop(),
       onReady: (addresses) =>
         tell(devBanner({ addresses, bridges: config.bridges, manifests, summaries: sandboxes.summaries })),
     });

@@ -1,6 +1,8 @@
 /** What the command ends with, after `sysexits.h`; a further signal ends it with 128 + its number (see lifecycle.ts). */
 export const EXIT = {
   ok: 0,
+  /** What was to be compared differs. */
+  differs: 1,
   /** The command line itself is wrong. */
   usage: 64,
   /** An address to listen on cannot be had. */

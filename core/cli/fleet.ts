@@ -4,6 +4,7 @@ import { Command, CommanderError, Option } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import { EXIT } from './exit-codes.ts';
 import type { FleetArguments } from './fleet-arguments.ts';
+import type { PinOptions } from './pin.ts';
 
 interface Options {
   readonly config?: string;
@@ -87,6 +88,23 @@ program
   .action(async (names: string[], options: Options) => {
     const { check, printSchema } = await import('./check.ts');
     process.exit(await (options.schema ? printSchema() : check(fleetArguments(names, options))));
+  });
+
+program
+  .command('pin')
+  .description('write down what a bridge’s tools are now, so that they cannot change unseen')
+  .argument('[bridge]', 'a bridge that comes with fleet, or a server of the config file')
+  .option('--file <file>', 'where the pins are (the pinFile of the configuration, else pins/NAME.json)')
+  .option('--check', 'only say whether the tools are as pinned; ends with 1 where they are not')
+  .addOption(config)
+  .addOption(name)
+  .usage('[options] [bridge] [-- command args...]')
+  .action(async (bridge: string | undefined, options: Options & PinOptions) => {
+    const { pin } = await import('./pin.ts');
+    const { file, check } = options;
+    process.exit(
+      await pin(fleetArguments(bridge === undefined ? [] : [bridge], options), { file, check: check === true }),
+    );
   });
 
 function fleetArguments(names: readonly string[], options: Options): FleetArguments {

@@ -1,5 +1,5 @@
 import { flushCompileCache } from 'node:module';
-import { createBridge } from '#core/bridge.ts';
+import { type Bridge, createBridge } from '#core/bridge.ts';
 import type { FleetConfig } from '#core/config/fleet-config.ts';
 import { problemLine } from '#core/config/problems.ts';
 import { Edge } from '#core/http/edge.ts';
@@ -20,8 +20,8 @@ export interface Addresses {
 }
 
 export interface RunOptions {
-  /** What SIGHUP means; `stop` ends the process as a signal to stop does. */
-  readonly onHangup: (stop: () => void) => void;
+  /** What SIGHUP means: one of the two. */
+  readonly onHangup: (choice: { readonly stop: () => void; readonly reload: () => void }) => void;
   /** Called once, when every bridge has started or failed once. */
   readonly onReady?: (addresses: Addresses) => void;
 }
@@ -73,7 +73,10 @@ export async function runFleet(config: FleetConfig, log: ProcessLog, options: Ru
     if (mode === 'not_configured') log.warn(`bridge ${name} is not configured: set ${missing.join(', ')}`);
   }
   using _bound = bindToProcess(lifecycle, process, () =>
-    options.onHangup(() => lifecycle.stop('SIGHUP', { drained: EXIT.ok, killed: 129 })),
+    options.onHangup({
+      stop: () => lifecycle.stop('SIGHUP', { drained: EXIT.ok, killed: 129 }),
+      reload: () => reload(bridges, log),
+    }),
   );
   try {
     await lifecycle.start();
@@ -89,6 +92,12 @@ export async function runFleet(config: FleetConfig, log: ProcessLog, options: Ru
   const exitCode = await lifecycle.ended;
   await log.flush(lastLinesBudgetMs);
   return exitCode;
+}
+
+/** Reads again what an operator may have changed beside the configuration. */
+function reload(bridges: readonly Bridge[], log: Log): void {
+  log.info('SIGHUP: pins are read again');
+  for (const bridge of bridges) void bridge.reload();
 }
 
 function entranceOf(server: HttpServer, open: () => Promise<void>): Entrance {

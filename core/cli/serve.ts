@@ -11,7 +11,7 @@ export async function serve(args: FleetArguments): Promise<number> {
   try {
     const config = await compileFleet(requestOf(args));
     const log = processLog(config);
-    return await runFleet(config, log, { onHangup: () => log.info('SIGHUP: there is nothing to read again') });
+    return await runFleet(config, log, { onHangup: ({ reload }) => reload() });
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     tellProblems(error.problems);

@@ -105,6 +105,12 @@ function listDeadlineMs({ exchange }: Inquiry): number {
 }
 
 function verdictOn(tool: Tool, args: Arguments): Verdict | Promise<Verdict> {
+  if (tool.changed) {
+    throw new BridgeError(
+      'tool_definition_changed',
+      'the tool is not as it was approved; look at what changed, then pin it anew (fleet pin)',
+    );
+  }
   if (tool.rejected !== undefined) {
     throw new BridgeError('schema_rejected', "the tool's input schema cannot be used; the bridge's log says why");
   }

@@ -19,7 +19,7 @@ export interface ToolDocument {
   readonly annotations?: unknown;
   readonly policy: Pick<ToolPolicy, 'effect' | 'deadlineMs' | 'cacheTtlMs' | 'idempotencyKey'>;
   /** The problem code that every call would get. */
-  readonly unavailable?: 'schema_rejected' | undefined;
+  readonly unavailable?: 'schema_rejected' | 'tool_definition_changed' | undefined;
 }
 
 /** `GET /{bridge}/mcp/tools`. @throws BridgeError */
@@ -48,7 +48,7 @@ async function catalog(edge: Edge, inquiry: Inquiry, name: string | undefined): 
   }
 }
 
-function toolDocument({ definition, name, policy, rejected }: Tool): ToolDocument {
+function toolDocument({ definition, name, policy, changed, rejected }: Tool): ToolDocument {
   const { effect, deadlineMs, cacheTtlMs, idempotencyKey } = policy;
   return {
     name,
@@ -58,6 +58,6 @@ function toolDocument({ definition, name, policy, rejected }: Tool): ToolDocumen
     outputSchema: definition.outputSchema,
     annotations: definition.annotations,
     policy: { effect, deadlineMs, cacheTtlMs, idempotencyKey },
-    unavailable: rejected === undefined ? undefined : 'schema_rejected',
+    unavailable: changed ? 'tool_definition_changed' : rejected === undefined ? undefined : 'schema_rejected',
   };
 }

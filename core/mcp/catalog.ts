@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ToolPolicy } from '#core/call.ts';
 import { type ArgumentError, BridgeError } from '#core/errors.ts';
 import { definitionSha256 } from '#core/mcp/definition-digest.ts';
+import { type Pins, pinOf, type UnreadablePins } from '#core/mcp/pins.ts';
 import { CompiledSchema } from '#core/mcp/schema.ts';
 import { SchemaRejectedError } from '#core/mcp/schema-shape.ts';
 import { nearNames } from '#core/near-names.ts';
@@ -27,6 +28,8 @@ export interface Tool {
   readonly policy: ToolPolicy;
   /** SHA-256 (hex) of what callers rely on in its definition; see `definitionSha256`. */
   readonly sha256: string;
+  /** Its definition is not the one that was pinned: calls are refused with `tool_definition_changed`. */
+  readonly changed: boolean;
   /** Why its input schema cannot be used; calls are refused with `schema_rejected`. */
   readonly rejected: string | undefined;
   /**
@@ -61,12 +64,14 @@ const COMPILE_SLICE_MS = 5;
 /**
  * Makes a catalog of what a child lists. What did not change since `previous` is taken from there, compiled
  * validators included; when nothing changed, `previous` itself is returned. Never rejects: a tool that cannot be
- * addressed is left out, so are those beyond the first 1000, and one whose schema cannot be used is `rejected`.
+ * addressed is left out, so are those beyond the first 1000, and one whose schema cannot be used is `rejected`. With
+ * pins a tool without one is left out and one that differs from its pin is `changed`; unreadable pins change them all.
  */
 export async function createCatalog(
   definitions: readonly ToolDefinition[],
   policyFor: (name: string) => ToolPolicy,
   previous?: Catalog,
+  pins?: Pins | UnreadablePins,
 ): Promise<Catalog> {
   const tools = new Map<string, ListedTool>();
   const leftOut: string[] = [];
@@ -85,8 +90,13 @@ export async function createCatalog(
       leftOut.push(`${shown(definition?.name)}: ${reason}`);
       continue;
     }
+    const changed = pins !== undefined && !isApproved(definition, pins);
+    if (changed && !('unreadable' in pins) && !pins.has(definition.name)) {
+      leftOut.push(`${shown(definition.name)}: it is not pinned`);
+      continue;
+    }
     const known = previous?.get(definition.name);
-    tools.set(definition.name, await listed(definition, policyFor(definition.name), known));
+    tools.set(definition.name, await listed(definition, policyFor(definition.name), changed, known));
   }
   const sorted = [...tools.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   const unchanged =
@@ -114,14 +124,24 @@ function shown(name: unknown): string {
   return JSON.stringify(String(name).slice(0, 64)).replace(/[^\x20-\x7e]/g, '?');
 }
 
-async function listed(definition: ToolDefinition, policy: ToolPolicy, known: Tool | undefined): Promise<ListedTool> {
+async function listed(
+  definition: ToolDefinition,
+  policy: ToolPolicy,
+  changed: boolean,
+  known: Tool | undefined,
+): Promise<ListedTool> {
   if (known instanceof ListedTool) {
-    if (known.policy === policy && sameJson(known.definition, definition)) return known;
+    const same = known.policy === policy && known.changed === changed;
+    if (same && sameJson(known.definition, definition)) return known;
     if (sameJson(known.definition.inputSchema, definition.inputSchema)) {
-      return new ListedTool(definition, policy, known.schema);
+      return new ListedTool(definition, policy, changed, known.schema);
     }
   }
-  return new ListedTool(definition, policy, await compiled(definition.inputSchema));
+  return new ListedTool(definition, policy, changed, await compiled(definition.inputSchema));
+}
+
+function isApproved(definition: ToolDefinition, pins: Pins | UnreadablePins): boolean {
+  return !('unreadable' in pins) && pins.get(definition.name) === pinOf(definitionSha256(definition));
 }
 
 async function compiled(inputSchema: unknown): Promise<CompiledSchema | SchemaRejectedError> {
@@ -145,14 +165,21 @@ class ListedTool implements Tool {
   readonly name: string;
   readonly definition: ToolDefinition;
   readonly policy: ToolPolicy;
+  readonly changed: boolean;
   readonly rejected: string | undefined;
   readonly schema: CompiledSchema | SchemaRejectedError;
   #sha256: string | undefined;
 
-  constructor(definition: ToolDefinition, policy: ToolPolicy, schema: CompiledSchema | SchemaRejectedError) {
+  constructor(
+    definition: ToolDefinition,
+    policy: ToolPolicy,
+    changed: boolean,
+    schema: CompiledSchema | SchemaRejectedError,
+  ) {
     this.name = definition.name;
     this.definition = definition;
     this.policy = policy;
+    this.changed = changed;
     this.schema = schema;
     this.rejected = schema instanceof SchemaRejectedError ? schema.message : undefined;
   }

@@ -34,6 +34,7 @@ export function logBridge(log: Log, bridge: string): (event: BridgeEvent) => voi
     // Also one that we ended because it did not become ready: the operator has to know why.
     const failed =
       event === 'worker:ended' && 'end' in fields && (!fields.end.expected || fields.reason === 'start_failed');
-    log[failed ? 'warn' : LEVELS[event]](SENTENCES[event], { event, bridge, ...fields });
+    const refused = 'changed' in fields && (fields.changed.length > 0 || fields.pinsUnreadable !== undefined);
+    log[failed || refused ? 'warn' : LEVELS[event]](SENTENCES[event], { event, bridge, ...fields });
   };
 }

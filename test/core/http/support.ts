@@ -5,6 +5,7 @@ import { createApp } from '#core/http/app.ts';
 import { Edge, type HttpOptions } from '#core/http/edge.ts';
 import { type ConnectionEvent, HttpServer, type ServerLimits } from '#core/http/server.ts';
 import type { Catalog, Tool } from '#core/mcp/catalog.ts';
+import { authorize } from '#core/policy/authorize.ts';
 import { toolPolicy } from '../../support/calls.ts';
 
 export function fakeTool(name: string, policy: Partial<ToolPolicy> = {}, extra: Partial<Tool> = {}): Tool {
@@ -20,6 +21,7 @@ export function fakeTool(name: string, policy: Partial<ToolPolicy> = {}, extra: 
     },
     policy: toolPolicy(policy),
     sha256: 'd'.repeat(64),
+    changed: false,
     rejected: undefined,
     validate: () => undefined,
     ...extra,
@@ -76,6 +78,8 @@ export function fakeBridge(name: string, overrides: Partial<FakeBridge> = {}): F
     mode: 'live',
     ready: true,
     calls,
+    authorize: ({ principal, tool }) => authorize(principal, name, tool),
+    reload: async () => {},
     tools: () => catalog,
     invoke: async (call) => {
       calls.push(call);
