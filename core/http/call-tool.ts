@@ -2,12 +2,14 @@ import type { Bridge } from '#core/bridge.ts';
 import type { CallReport, ToolCall, ToolResult } from '#core/call.ts';
 import { BridgeError, CLIENT_GONE } from '#core/errors.ts';
 import type { Catalog, Tool, Verdict } from '#core/mcp/catalog.ts';
+import type { Principal } from '#core/principal.ts';
 import { isToolName, type ToolAddress } from './address.ts';
 import { type Arguments, readArguments } from './body.ts';
 import { type Inquiry, problemOf } from './conclude.ts';
 import type { Edge } from './edge.ts';
 import type { Answer } from './exchange.ts';
 import { findBridge, findTool } from './lookup.ts';
+import { cacheHeaders, pushReportHeaders } from './report-headers.ts';
 import { idempotencyKey, requestTimeoutMs, wantsFresh, wantsStrict } from './request-headers.ts';
 
 type Writable<T> = { -readonly [Member in keyof T]: T[Member] };
@@ -28,6 +30,7 @@ export async function callTool(edge: Edge, inquiry: Inquiry, address: ToolAddres
   const principal = who instanceof Promise ? await who : who;
   const bridge = findBridge(edge, inquiry, address.bridge);
   if (isToolName(address.tool)) inquiry.toolName = address.tool;
+  authorizeCall(inquiry, bridge, principal, address.tool);
 
   const abort = new AbortController();
   let keyed = false;
@@ -78,10 +81,16 @@ export async function callTool(edge: Edge, inquiry: Inquiry, address: ToolAddres
     const result = await bridge.invoke(call);
     return result.isError && wantsStrict(exchange)
       ? toolErrorAnswer(edge, inquiry, result)
-      : resultAnswer(inquiry.requestId, result);
+      : resultAnswer(inquiry.requestId, report, result);
   } finally {
     edge.leave(ongoing);
   }
+}
+
+/** @throws BridgeError forbidden_tool */
+export function authorizeCall(inquiry: Inquiry, bridge: Bridge, principal: Principal, tool: string): void {
+  const { requestId, trace, exchange } = inquiry;
+  bridge.authorize({ principal, tool, requestId, trace, arrivedAtMs: exchange.arrivedAtMs });
 }
 
 /** The bridge's tools; waits for a first worker no longer than the caller would. */
@@ -124,8 +133,9 @@ function refuseWrong(errors: Verdict): void {
   });
 }
 
-function resultAnswer(requestId: string, result: ToolResult): Answer {
-  const headers = ['Content-Type', 'application/json', 'X-Request-Id', requestId, 'Cache-Control', 'no-store'];
+function resultAnswer(requestId: string, report: CallReport, result: ToolResult): Answer {
+  const headers = ['Content-Type', 'application/json', 'X-Request-Id', requestId, ...cacheHeaders(report)];
+  pushReportHeaders(headers, report);
   if (result.isError) headers.push('X-Tool-Error', 'true');
   headers.push('Content-Length', String(result.length));
   return { status: 200, headers, body: result.length <= MAX_TEXT_BYTES ? latin1(result.body) : result.body };

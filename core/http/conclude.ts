@@ -5,6 +5,7 @@ import type { Edge } from './edge.ts';
 import type { Answer, Exchange } from './exchange.ts';
 import { admit, corsHeaders } from './gate.ts';
 import { type Problem, type ProblemContext, problemAnswer, toProblem } from './problem.ts';
+import { pushReportHeaders } from './report-headers.ts';
 import { requestId, traceContext } from './request-headers.ts';
 
 /** One request while it is handled; what is understood of it is filled in, so that a problem can name it. */
@@ -67,6 +68,7 @@ export function problemOf(edge: Edge, inquiry: Inquiry, error: unknown): Problem
     allow: inquiry.allow,
   };
   const problem = toProblem(error, context);
+  if (inquiry.report !== undefined) pushReportHeaders(problem.headers, inquiry.report);
   if (problem.status >= 500) {
     edge.onProblem({ ...context, status: problem.status, code: problem.code, executed: problem.executed, error });
   }

@@ -22,9 +22,11 @@ export function showHealth(edge: Edge, inquiry: Inquiry): Answer {
       );
 }
 
-/** `GET /`: the bridges of this process and where their documents are. */
-export function showIndex(edge: Edge, inquiry: Inquiry): Answer {
-  const bridges = [...edge.bridges.values()].map(({ name, title, description, mode }) => ({
+/** `GET /`: the bridges of this process that the caller may use, and where their documents are. @throws BridgeError */
+export async function showIndex(edge: Edge, inquiry: Inquiry): Promise<Answer> {
+  const principal = await edge.authenticate(inquiry.exchange);
+  const usable = [...edge.bridges.values()].filter(({ name }) => principal.mayUse(name));
+  const bridges = usable.map(({ name, title, description, mode }) => ({
     name,
     title,
     description,

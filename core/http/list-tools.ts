@@ -1,8 +1,9 @@
+import type { Bridge } from '#core/bridge.ts';
 import type { ToolPolicy } from '#core/call.ts';
 import { CLIENT_GONE } from '#core/errors.ts';
 import type { Catalog, Tool } from '#core/mcp/catalog.ts';
 import { isToolName, type ToolAddress } from './address.ts';
-import { catalogOf } from './call-tool.ts';
+import { authorizeCall, catalogOf } from './call-tool.ts';
 import type { Inquiry } from './conclude.ts';
 import type { Edge } from './edge.ts';
 import type { Answer } from './exchange.ts';
@@ -22,22 +23,26 @@ export interface ToolDocument {
   readonly unavailable?: 'schema_rejected' | 'tool_definition_changed' | undefined;
 }
 
-/** `GET /{bridge}/mcp/tools`. @throws BridgeError */
-export async function listTools(edge: Edge, inquiry: Inquiry, bridge: string | undefined): Promise<Answer> {
+/** `GET /{bridge}/mcp/tools`: those that the caller may call. @throws BridgeError */
+export async function listTools(edge: Edge, inquiry: Inquiry, name: string | undefined): Promise<Answer> {
+  const principal = await edge.authenticate(inquiry.exchange);
+  const bridge = findBridge(edge, inquiry, name);
   const { tools } = await catalog(edge, inquiry, bridge);
-  return jsonAnswer(inquiry, 200, { bridge: inquiry.bridge?.name, tools: tools.map(toolDocument) });
+  const callable = tools.filter((tool) => principal.mayCall(bridge.name, tool.name));
+  return jsonAnswer(inquiry, 200, { bridge: bridge.name, tools: callable.map(toolDocument) });
 }
 
 /** `GET /{bridge}/mcp/tools/{tool}`. @throws BridgeError */
 export async function showTool(edge: Edge, inquiry: Inquiry, address: ToolAddress): Promise<Answer> {
+  const principal = await edge.authenticate(inquiry.exchange);
+  const bridge = findBridge(edge, inquiry, address.bridge);
   if (isToolName(address.tool)) inquiry.toolName = address.tool;
-  const tool = findTool(inquiry, await catalog(edge, inquiry, address.bridge), address.tool);
+  authorizeCall(inquiry, bridge, principal, address.tool);
+  const tool = findTool(inquiry, await catalog(edge, inquiry, bridge), address.tool);
   return jsonAnswer(inquiry, 200, toolDocument(tool));
 }
 
-async function catalog(edge: Edge, inquiry: Inquiry, name: string | undefined): Promise<Catalog> {
-  await edge.authenticate(inquiry.exchange);
-  const bridge = findBridge(edge, inquiry, name);
+async function catalog(edge: Edge, inquiry: Inquiry, bridge: Bridge): Promise<Catalog> {
   const abort = new AbortController();
   inquiry.exchange.onGone(() => abort.abort(CLIENT_GONE));
   const ongoing = edge.enter(inquiry.exchange, abort);
