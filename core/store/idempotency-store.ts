@@ -1,3 +1,12 @@
+/**
+ * The longest outcome a store takes: what a child may write on one line (8 MiB) with room for its head. Who records
+ * decides what happens to a longer one.
+ */
+export const MAX_OUTCOME_BYTES = 9 * 1024 * 1024;
+
+/** How long a record is kept, from its claim. */
+export const RECORD_TTL_MS = 24 * 60 * 60 * 1000;
+
 /** What a key stands for when somebody comes with it. */
 export type Claim =
   /** Nobody had it: the caller runs, and owns the record with the token it came with. */
@@ -27,10 +36,15 @@ export interface IdempotencyStore {
    */
   claim(key: string, fingerprint: string, leaseMs: number, token: string): Promise<Claim>;
   /**
-   * Records how it ended, also after the lease ran out. The record keeps its age.
+   * Records how it ended, also after the lease ran out. The record keeps its age. What is recorded stays: doing it
+   * again is fine and changes nothing. `outcome` may be kept as it is, so nobody writes to it afterwards.
+   * @throws RangeError when it is longer than {@link MAX_OUTCOME_BYTES}
    * @returns false when the record is no longer this owner's (expired, or taken over): nothing was written
    */
   complete(key: string, token: string, outcome: Uint8Array): Promise<boolean>;
-  /** Forgets the key: the call did not run. Nothing happens where the record is no longer this owner's. */
+  /**
+   * Forgets the key: the call did not run. Nothing happens where the record is no longer this owner's, or where an
+   * outcome has been recorded.
+   */
   release(key: string, token: string): Promise<void>;
 }

@@ -1,4 +1,5 @@
 import { Redis, ReplyError } from 'ioredis';
+import { HangWatch } from '#core/store/hang-watch.ts';
 import { parseRedisUrl } from '#core/store/redis-address.ts';
 import { unkeptPromises } from '#core/store/redis-promises.ts';
 import { StoreUnavailableError } from '#core/store/store-unavailable.ts';
@@ -38,7 +39,7 @@ export interface RedisConnectionOptions {
   readonly commandTimeoutMs?: number;
 }
 
-/** With the look at the socket that follows, a caller knows after 200 ms. */
+/** With the look at the socket that follows, a caller knows within 200 ms. */
 const COMMAND_TIMEOUT_MS = 190;
 /** Only what ioredis asks by itself while it connects can last so long. */
 const HANDSHAKE_TIMEOUT_MS = 1_000;
@@ -48,27 +49,21 @@ const MAX_RECONNECT_MS = 1_000;
 const PROBE_MS = 1_000;
 const CLOSE_MS = 500;
 
-/** One operation under way. */
-interface Watch {
-  done: boolean;
-}
-
 /**
  * The one connection of a process to Redis, behind a breaker of its own.
  *
- * An operation that takes 200 ms proves that Redis hangs: the connection is dropped, everything that waits on it fails
- * at once, and every later operation is refused without touching the network until a new connection has answered. A
+ * A Redis that owes an answer and has sent nothing for 200 ms hangs: the connection is dropped, everything that waits
+ * on it fails at once, and every later operation is refused without touching the network until a new connection has answered. A
  * dropped connection cannot deliver late answers. Nothing is queued or sent a second time. Reconnecting goes on for
  * ever, in growing steps of at most a second; an idle connection is asked every second whether it is still there.
  */
 export class RedisConnection implements AsyncDisposable {
   readonly #client: Redis;
   readonly #on: (event: StoreEvent) => void;
-  readonly #commandTimeoutMs: number;
+  readonly #hangWatch: HangWatch;
   readonly #prober: NodeJS.Timeout;
   readonly #firstAttempt: NodeJS.Timeout;
   readonly #first = Promise.withResolvers<void>();
-  readonly #backListeners = new Set<() => void>();
   #state: RedisState = 'connecting';
   #awaySinceMs = 0;
   #reason: string | undefined;
@@ -85,7 +80,7 @@ export class RedisConnection implements AsyncDisposable {
    */
   constructor({ url, on = () => {}, commandTimeoutMs = COMMAND_TIMEOUT_MS }: RedisConnectionOptions) {
     this.#on = on;
-    this.#commandTimeoutMs = commandTimeoutMs;
+    this.#hangWatch = new HangWatch(commandTimeoutMs, () => this.#hangs(commandTimeoutMs));
     this.#first.promise.catch(() => {});
     this.#client = new Redis({
       ...parseRedisUrl(url),
@@ -102,9 +97,11 @@ export class RedisConnection implements AsyncDisposable {
       // A primary that became a replica: its name may lead to the new primary.
       reconnectOnError: (error) => error.message.startsWith('READONLY'),
     });
+    this.#client.on('connect', () => this.#stream?.on('data', this.#hangWatch.heard));
     this.#client.on('ready', () => this.#ready());
     this.#client.on('error', (error) => {
       this.#lastError = reasonOf(error);
+      if (this.#state === 'away') this.#reason = this.#lastError;
     });
     this.#client.on('close', () => this.#lost(this.#lastError ?? 'connection closed'));
     this.#prober = setInterval(() => this.#probe(), PROBE_MS).unref();
@@ -131,37 +128,30 @@ export class RedisConnection implements AsyncDisposable {
   /**
    * One operation: a command, or a few that follow each other. What it does not finish is not known to have happened.
    * Anything that is not an `Error` and any `TypeError`, `RangeError` and the like it rejects with is passed on as it is.
+   * @param sentBytes of an operation that sends so much that the network needs a while for it
    * @throws StoreUnavailableError when Redis is away, hangs, or answers with an error
    */
-  async run<T>(operation: (client: Redis) => Promise<T>): Promise<T> {
+  async run<T>(operation: (client: Redis) => Promise<T>, sentBytes = 0): Promise<T> {
     if (this.#state !== 'ready') await this.#admission();
     this.#used = true;
-    const watch: Watch = { done: false };
-    const timer = setTimeout(this.#suspect, this.#commandTimeoutMs, watch);
+    const watched = this.#hangWatch.begin(sentBytes);
     try {
       return await operation(this.#client);
     } catch (error) {
-      throw unavailable(error);
+      throw this.#unavailable(error);
     } finally {
-      watch.done = true;
-      clearTimeout(timer);
+      this.#hangWatch.end(watched);
     }
-  }
-
-  /** Calls `listener` each time Redis can be used again after an outage; returns how to stop that. */
-  onBack(listener: () => void): () => void {
-    this.#backListeners.add(listener);
-    return () => this.#backListeners.delete(listener);
   }
 
   /** Ends the connection; what is under way is refused. Idempotent, and done within half a second. */
   async close(): Promise<void> {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
-    this.#first.reject(new StoreUnavailableError('Redis: closed'));
+    this.#reason = 'closed';
+    this.#first.reject(this.#awayError());
     clearInterval(this.#prober);
     clearTimeout(this.#firstAttempt);
-    this.#backListeners.clear();
     const stream = this.#stream;
     this.#client.disconnect();
     if (stream === undefined || stream.destroyed) return;
@@ -180,18 +170,27 @@ export class RedisConnection implements AsyncDisposable {
   async #admission(): Promise<void> {
     if (this.#state === 'connecting') return this.#first.promise;
     this.#refused++;
-    throw new StoreUnavailableError(`Redis is away: ${this.#reason ?? 'closed'}`);
+    throw this.#awayError();
   }
 
-  /** A timer that fires late, because this process was busy, comes before the answer that waits in the socket. */
-  readonly #suspect = (watch: Watch): void => {
-    setImmediate(() => {
-      if (watch.done || this.#state !== 'ready') return;
-      this.#timeouts++;
-      this.#lost(`no answer within ${this.#commandTimeoutMs} ms`);
-      this.#stream?.destroy();
-    });
-  };
+  /** The errors of ioredis hold the command's arguments, those of Node the address: none is kept as a cause. */
+  #unavailable(error: unknown): unknown {
+    if (!(error instanceof Error) || error instanceof StoreUnavailableError) return error;
+    if (error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError) return error;
+    if (this.#state === 'away' && !(error instanceof ReplyError)) return this.#awayError();
+    return new StoreUnavailableError(`Redis: ${reasonOf(error)}`);
+  }
+
+  #awayError(): StoreUnavailableError {
+    return new StoreUnavailableError(`Redis is away: ${this.#reason ?? 'unknown'}`);
+  }
+
+  #hangs(silentMs: number): void {
+    if (this.#state !== 'ready') return;
+    this.#timeouts++;
+    this.#lost(`no answer within ${silentMs} ms`);
+    this.#stream?.destroy();
+  }
 
   /** There is none before the first attempt; ioredis does not say so. */
   get #stream(): Redis['stream'] | undefined {
@@ -205,10 +204,7 @@ export class RedisConnection implements AsyncDisposable {
     this.#state = 'ready';
     this.#lastError = undefined;
     this.#first.resolve();
-    if (awayMs !== undefined) {
-      this.#on({ event: 'store:back', awayMs });
-      for (const listener of this.#backListeners) listener();
-    }
+    if (awayMs !== undefined) this.#on({ event: 'store:back', awayMs });
     void this.#check();
   }
 
@@ -219,7 +215,7 @@ export class RedisConnection implements AsyncDisposable {
     this.#awaySinceMs = performance.now();
     this.#reason = reason;
     this.#outages++;
-    this.#first.reject(new StoreUnavailableError(`Redis is away: ${reason}`));
+    this.#first.reject(this.#awayError());
     this.#on({ event: 'store:away', reason });
   }
 
@@ -245,13 +241,6 @@ export class RedisConnection implements AsyncDisposable {
 /** Doubling, with a fifth of chance, so that replicas do not come back in step. */
 function reconnectDelayMs(attempt: number): number {
   return Math.min(MAX_RECONNECT_MS, MIN_RECONNECT_MS * 2 ** (attempt - 1)) * (1 - Math.random() / 5);
-}
-
-/** The errors of ioredis hold the command's arguments, those of Node the address: none is kept as a cause. */
-function unavailable(error: unknown): unknown {
-  if (!(error instanceof Error) || error instanceof StoreUnavailableError) return error;
-  if (error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError) return error;
-  return new StoreUnavailableError(`Redis: ${reasonOf(error)}`);
 }
 
 /** `ECONNREFUSED`, `WRONGPASS`, `OOM`: a word that tells what to look for, and nothing else. */
