@@ -10,6 +10,11 @@ export interface Exchange {
   readonly target: string;
   /** `performance.now()` when it arrived. */
   readonly arrivedAtMs: number;
+  /**
+   * The address at the other end of the connection, '' where there is none or it is gone. Behind a front it is the
+   * front's: what a header says of the caller's address, any caller can say.
+   */
+  readonly remoteAddress: string;
   /** True once nobody is left to read an answer. */
   readonly gone: boolean;
   /** The number of header lines, and the bytes of their names and values. */

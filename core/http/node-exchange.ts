@@ -47,6 +47,10 @@ export class NodeExchange implements Exchange, Listed {
     outgoing.on('close', () => this.#closed());
   }
 
+  get remoteAddress(): string {
+    return this.incoming.socket.remoteAddress ?? '';
+  }
+
   get gone(): boolean {
     return this.#gone;
   }

@@ -8,6 +8,7 @@ export class WebExchange implements Exchange {
   readonly method: string;
   readonly target: string;
   readonly arrivedAtMs = performance.now();
+  readonly remoteAddress = '';
   readonly #request: Request;
   #stop: ((error: BridgeError) => void) | undefined;
 

@@ -21,6 +21,8 @@ const CASES: readonly { readonly file: string; readonly code: string; readonly a
   ...allowed('core/policy', "'#core/call.ts'"),
   ...forbidden('core/http', "'#core/pool/pool.ts'", "'#core/child/mcp-worker.ts'", "'node:child_process'"),
   ...allowed('core/http', "'#core/bridge.ts'", "'hono'", "'@hono/node-server'"),
+  ...forbidden('core/auth', "'#core/http/app.ts'", "'#core/config/problems.ts'", "'ioredis'"),
+  ...allowed('core/auth', "'#core/principal.ts'", "'jose'", "'undici'"),
   ...forbidden('core/telemetry', "'#core/pool/pool.ts'", "'hono'"),
   ...allowed('core/telemetry', "'pino'"),
   ...forbidden('core/server-kit', "'#core/pool/pool.ts'", "'pg'"),
