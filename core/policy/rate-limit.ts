@@ -38,7 +38,7 @@ export class RateLimit {
 
   #take(call: ToolCall, perMinute: number | undefined): Taken | Promise<Taken> {
     if (perMinute === undefined) return this.#store.take(toolLimit(call));
-    const limit: Limit = { name: 'principal', key: `principal:${call.principal.id}`, perMinute };
+    const limit: Limit = { name: 'principal', key: call.principal.id, perMinute };
     return call.policy.ratePerMinute === 0 ? this.#store.take(limit) : this.#store.take(limit, toolLimit(call));
   }
 
@@ -57,7 +57,7 @@ export class RateLimit {
 
 /** Names of bridges and tools hold no colon, so that the id, which may hold anything, can stand at the end. */
 function toolLimit({ bridge, tool, principal, policy }: ToolCall): Limit {
-  return { name: 'tool', key: `tool:${bridge}:${tool}:${principal.id}`, perMinute: policy.ratePerMinute };
+  return { name: 'tool', key: `${bridge}:${tool}:${principal.id}`, perMinute: policy.ratePerMinute };
 }
 
 function overQuota({ name, perMinute, resetMs }: Quota): BridgeError {

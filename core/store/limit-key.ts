@@ -1,12 +1,23 @@
 import { hash } from 'node:crypto';
 
-/** What stands for itself in Redis: it can be read by an operator, and holds no `~`, which marks a digest. */
-const PLAIN = /^[\w.:@/-]{1,200}$/;
+const MAX_LENGTH = 200;
+const DIGEST_MARK = '~';
+/** What stands for itself in Redis, where an operator may look for it. */
+const PLAIN = /^[\w.:@/-]+$/;
 
 /**
- * A limit's key as it is kept: the same for the same key, other for another, at most 200 characters of a small alphabet
- * however long and strange the principal's id is.
+ * A limit's key as Redis keeps it: the same for the same key, other for another, at most 200 characters of a small
+ * alphabet however long and strange the principal's id is.
  */
 export function limitKey(key: string): string {
-  return PLAIN.test(key) ? key : `~${hash('sha256', key, 'base64url')}`;
+  return key.length <= MAX_LENGTH && PLAIN.test(key) ? key : digest(key);
+}
+
+/** The same for memory, where any character is as good as another. */
+export function boundedKey(key: string): string {
+  return key.length <= MAX_LENGTH && !key.startsWith(DIGEST_MARK) ? key : digest(key);
+}
+
+function digest(key: string): string {
+  return DIGEST_MARK + hash('sha256', key, 'base64url');
 }

@@ -6,7 +6,7 @@ export const WINDOW_MS = 60_000;
 /** A quota that a call would be counted against. */
 export interface Limit {
   readonly name: Quota['name'];
-  /** Whose: unique over the names. It may hold anything, as ids of principals do. */
+  /** Whose, among those of the same name. It may hold anything, as ids of principals do. */
   readonly key: string;
   /** Calls in a window; 0 allows none. Not part of what is counted: a changed limit takes the count over. */
   readonly perMinute: number;
