@@ -1,0 +1,37 @@
+/**
+ * A call's arguments with the members of every object in one order, so that two bodies that mean the same are the same
+ * text. Whitespace, escapes and the spelling of numbers were settled when the arguments were serialised anew.
+ * @param json an object nested no deeper than the HTTP layer lets through
+ */
+export function canonicalArguments(json: string): string {
+  const value: unknown = JSON.parse(json);
+  return isSorted(value) ? json : JSON.stringify(sorted(value));
+}
+
+/** Most arguments are: a few members, or the work of a serialiser that sorts. */
+function isSorted(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  if (Array.isArray(value)) return value.every(isSorted);
+  let previous = '';
+  for (const key in value) {
+    // Keys that are array indices come first in any object, as numbers: left to the sort below.
+    if (key < previous || isIndexLike(key)) return false;
+    if (!isSorted((value as Record<string, unknown>)[key])) return false;
+    previous = key;
+  }
+  return true;
+}
+
+function isIndexLike(key: string): boolean {
+  const first = key.charCodeAt(0);
+  return first >= 48 && first <= 57;
+}
+
+function sorted(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(sorted);
+  // A member named `__proto__` stays a member like any other.
+  const copy: Record<string, unknown> = Object.create(null);
+  for (const key of Object.keys(value).sort()) copy[key] = sorted((value as Record<string, unknown>)[key]);
+  return copy;
+}

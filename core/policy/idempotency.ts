@@ -1,0 +1,252 @@
+import { hash, randomUUID } from 'node:crypto';
+import type { Invoke, Policy, ToolCall, ToolResult } from '#core/call.ts';
+import { BridgeError, type FirstRequest } from '#core/errors.ts';
+import { canonicalArguments } from '#core/policy/canonical-arguments.ts';
+import { decodeOutcome, encodeOutcome } from '#core/policy/idempotency-outcome.ts';
+import { Recorder, type RecorderOptions, type RecorderStats } from '#core/policy/idempotency-recorder.ts';
+import { type Claim, type IdempotencyStore, RECORD_TTL_MS } from '#core/store/idempotency-store.ts';
+
+export type IdempotencyOptions = RecorderOptions;
+
+export interface IdempotencyStats extends RecorderStats {
+  /** What keys stood for when calls came with them. */
+  readonly claims: Readonly<Record<Claim['state'], number>>;
+  /** Answers told again from a record. */
+  readonly replayed: number;
+  /** Claims that the store could not answer. */
+  readonly unavailable: number;
+}
+
+/** A key this process claimed, until it is settled. */
+interface Owned {
+  readonly key: string;
+  readonly token: string;
+  readonly claimed: boolean;
+  readonly expiresAtMs: number;
+}
+
+/** What an owner has after its deadline, for its record to arrive. */
+const LEASE_MARGIN_MS = 5_000;
+/** How long after the deadline an answer may still wait for its record; the caller's own limit is at 100 ms. */
+const RECORDING_GRACE_MS = 50;
+const SOONEST_REPEAT_MS = 1_000;
+const LATEST_REPEAT_MS = 3_000;
+
+/**
+ * Runs a keyed call once. The first call with a key claims it, runs and records how it ended; every later one is told
+ * the same. Calls without a key pass through untouched.
+ *
+ * - A result, and every failure after which the tool may have run, is recorded; a failure with executed `no` releases
+ *   the key, so that a later try runs.
+ * - The answer waits for its record, so that an immediate repeat finds it, but not beyond the deadline; a record that
+ *   the store cannot take is tried again in the background and costs the caller nothing.
+ * - Where the tool hands keys to its vendor, the call goes on with {@link ToolCall.vendorKey} as `idempotent`: the
+ *   record's own name, so that one can be found by the other. It tells nothing of principal and key.
+ *
+ * A claim is not trusted to have failed because its answer did not come: what the store may have taken is released
+ * as soon as the store is back.
+ *
+ * @throws BridgeError idempotency_in_progress, idempotency_key_reused (executed `no`), outcome_unknown (`maybe`),
+ * idempotency_store_unavailable (`no`; only where the manifest says `write`, other tools run without a record), and
+ * whatever the call throws, now or then
+ */
+export class Idempotency {
+  readonly #store: IdempotencyStore;
+  readonly #recorder: Recorder;
+  readonly #now: () => number;
+  readonly #claims: Record<Claim['state'], number> = { claimed: 0, in_flight: 0, lost: 0, done: 0, reused: 0 };
+  #replayed = 0;
+  #unavailable = 0;
+
+  constructor(store: IdempotencyStore, options: IdempotencyOptions = {}) {
+    this.#store = store;
+    this.#recorder = new Recorder(store, options);
+    this.#now = options.now ?? (() => performance.now());
+  }
+
+  get stats(): IdempotencyStats {
+    return {
+      claims: { ...this.#claims },
+      replayed: this.#replayed,
+      unavailable: this.#unavailable,
+      ...this.#recorder.stats,
+    };
+  }
+
+  readonly policy: Policy = (next) => (call) =>
+    call.idempotencyKey === undefined ? next(call) : this.#keyed(next, call, call.idempotencyKey);
+
+  /** Gives the records that the store has not taken yet a last chance of 500 ms. Idempotent, never rejects. */
+  close(): Promise<void> {
+    return this.#recorder.close();
+  }
+
+  async #keyed(next: Invoke, call: ToolCall, givenKey: string): Promise<ToolResult> {
+    const key = hash('sha256', JSON.stringify([call.principal.id, call.bridge, call.tool, givenKey]));
+    const owned: Owned = { key, token: randomUUID(), claimed: true, expiresAtMs: this.#now() + RECORD_TTL_MS };
+    const claim = await this.#claim(call, owned);
+    const handed = call.policy.vendorKey ? handedDown(call, key) : call;
+    if (claim === undefined) {
+      if (call.policy.effect === 'write') throw storeUnavailable();
+      return next(handed);
+    }
+    return claim.state === 'claimed' ? this.#run(next, handed, owned) : this.#known(call, claim);
+  }
+
+  /**
+   * Asks the store, but no longer than until the call ends.
+   * @returns undefined while the store is away
+   * @throws the reason of the call's signal; nothing has run then
+   */
+  #claim(call: ToolCall, owned: Owned): Promise<Claim | undefined> {
+    const { signal } = call.abort;
+    const fingerprint = hash('sha256', canonicalArguments(call.argumentsJson));
+    const leaseMs = Math.max(0, Math.ceil(leftMs(call))) + LEASE_MARGIN_MS;
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) {
+        reject(signal.reason);
+        return;
+      }
+      const onAbort = (): void => reject(signal.reason);
+      signal.addEventListener('abort', onAbort);
+      this.#store.claim(owned.key, fingerprint, leaseMs, owned.token).then(
+        (claim) => {
+          signal.removeEventListener('abort', onAbort);
+          this.#claims[claim.state]++;
+          if (signal.aborted && claim.state === 'claimed') void this.#release(owned);
+          resolve(claim);
+        },
+        () => {
+          signal.removeEventListener('abort', onAbort);
+          this.#unavailable++;
+          void this.#release({ ...owned, claimed: false });
+          resolve(undefined);
+        },
+      );
+    });
+  }
+
+  async #run(next: Invoke, call: ToolCall, owned: Owned): Promise<ToolResult> {
+    let result: ToolResult;
+    try {
+      result = await next(call);
+    } catch (thrown) {
+      const error = asBridgeError(thrown, call);
+      await this.#settled(
+        call,
+        error.executed === 'no'
+          ? this.#release(owned)
+          : this.#recorder.settle({ ...owned, outcome: encodeOutcome({ error, first: requestOf(call) }) }),
+      );
+      // Whoever left is told nothing, but counted as one who left.
+      throw isDeparture(thrown, call) ? thrown : error;
+    }
+    const outcome = encodeOutcome({ result, first: requestOf(call) });
+    await this.#settled(call, this.#recorder.settle({ ...owned, outcome }));
+    return result;
+  }
+
+  /** The answer of a call that did not claim its key. */
+  #known(call: ToolCall, claim: Exclude<Claim, { state: 'claimed' }>): ToolResult {
+    switch (claim.state) {
+      case 'done':
+        return this.#replay(call, claim.outcome);
+      case 'in_flight':
+        throw inProgress(claim.leaseLeftMs);
+      case 'reused':
+        throw new BridgeError(
+          'idempotency_key_reused',
+          'this key was used with other arguments in the last 24 h; nothing was run: repeat the first call with its own arguments, or send this one under a new key',
+        );
+      case 'lost':
+        throw new BridgeError(
+          'outcome_unknown',
+          'the first call with this key may have run, but how it ended was not recorded in time; it was not run again: look at the service behind the tool before you send it under a new key',
+          { executed: 'maybe' },
+        );
+    }
+  }
+
+  #replay(call: ToolCall, encoded: Uint8Array): ToolResult {
+    const outcome = decodeOutcome(encoded);
+    if (outcome === undefined) {
+      throw new BridgeError(
+        'outcome_unknown',
+        'the first call with this key was recorded in a form that this replica does not know; it was not run again: repeat it with the same key once all replicas run the same release',
+        { executed: 'maybe' },
+      );
+    }
+    this.#replayed++;
+    call.report.source = 'record';
+    call.report.first = outcome.first;
+    if ('error' in outcome) throw outcome.error;
+    return outcome.result;
+  }
+
+  #release(owned: Owned): Promise<void> {
+    return this.#recorder.settle({ ...owned, outcome: undefined });
+  }
+
+  /** Waits for a settlement, but not beyond the call's deadline. */
+  #settled(call: ToolCall, settlement: Promise<void>): Promise<void> {
+    const left = call.abort.signal.aborted ? 0 : Math.max(0, leftMs(call));
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, left + RECORDING_GRACE_MS);
+      void settlement.then(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+}
+
+function handedDown(call: ToolCall, vendorKey: string): ToolCall {
+  return { ...call, vendorKey, effect: call.effect === 'write' ? 'idempotent' : call.effect };
+}
+
+/** Until the call's deadline; negative when it is over. */
+function leftMs(call: ToolCall): number {
+  return call.arrivedAtMs + call.timeoutMs - performance.now();
+}
+
+function requestOf(call: ToolCall): FirstRequest {
+  return { requestId: call.requestId, traceId: call.trace?.traceparent.slice(3, 35) };
+}
+
+function storeUnavailable(): BridgeError {
+  return new BridgeError(
+    'idempotency_store_unavailable',
+    `the store of idempotency keys did not answer, and a write with a key must not run unrecorded; nothing was run: repeat it with the same key in ${SOONEST_REPEAT_MS} ms`,
+    { retryAfterMs: SOONEST_REPEAT_MS },
+  );
+}
+
+function inProgress(leaseLeftMs: number): BridgeError {
+  const retryAfterMs = Math.min(Math.max(Math.ceil(leaseLeftMs), SOONEST_REPEAT_MS), LATEST_REPEAT_MS);
+  return new BridgeError(
+    'idempotency_in_progress',
+    `the first call with this key is still running and has ${Math.ceil(leaseLeftMs)} ms left to say how it ended; repeat it with the same key in ${retryAfterMs} ms to get its answer`,
+    { retryAfterMs },
+  );
+}
+
+/** The client's departure is what ended the call, and no error of ours says how far it had come. */
+function isDeparture(thrown: unknown, call: ToolCall): boolean {
+  return !(thrown instanceof BridgeError) && call.abort.signal.aborted && thrown === call.abort.signal.reason;
+}
+
+/** What is thrown as it will be told again: anything that is no BridgeError is an error of ours, after which nobody knows. */
+function asBridgeError(thrown: unknown, call: ToolCall): BridgeError {
+  if (thrown instanceof BridgeError) return thrown;
+  if (isDeparture(thrown, call)) {
+    return new BridgeError(
+      'outcome_unknown',
+      'the first call with this key was given up while it ran; it was not run again: look at the service behind the tool before you send it under a new key',
+      { executed: 'maybe' },
+    );
+  }
+  return new BridgeError('internal', 'an error inside the bridge; its log names it by this request id', {
+    executed: 'maybe',
+    cause: thrown,
+  });
+}
