@@ -1,20 +1,20 @@
-import type { Invoke, ToolCall, ToolPolicy, ToolResult, TraceContext } from '#core/call.ts';
+import type { Invoke, ToolPolicy, TraceContext } from '#core/call.ts';
+import { CallPath, type CallPathStats } from '#core/call-path.ts';
 import { addChildStats, type ChildStats, NO_CHILD_STATS } from '#core/child/child-stats.ts';
 import { McpWorker } from '#core/child/mcp-worker.ts';
-import { dispatch } from '#core/dispatch.ts';
-import { BridgeError } from '#core/errors.ts';
 import { LiveCatalog, type ToolsListed } from '#core/live-catalog.ts';
 import type { BreakerSettings, Era, PoolSettings } from '#core/manifest.ts';
 import type { Catalog } from '#core/mcp/catalog.ts';
 import { loadValidator } from '#core/mcp/schema.ts';
+import { forbiddenRow } from '#core/policy/audit.ts';
 import { authorize } from '#core/policy/authorize.ts';
-import { deadline } from '#core/policy/deadline.ts';
-import { Retry, type RetryStats } from '#core/policy/retry.ts';
-import { stack } from '#core/policy/stack.ts';
+import type { BreakerEvent } from '#core/policy/breaker.ts';
 import type { PoolEvents } from '#core/pool/events.ts';
 import { Pool } from '#core/pool/pool.ts';
 import type { PoolStats } from '#core/pool/stats.ts';
 import type { Principal } from '#core/principal.ts';
+import type { AuditLog } from '#core/store/audit-store.ts';
+import { memoryStores, type PolicyStores } from '#core/store/open-stores.ts';
 import { unconfiguredBridge } from '#core/unconfigured-bridge.ts';
 
 /** `live` with the operator's own secrets, `sandbox` against the vendor's stand-in, `not_configured` answers 503. */
@@ -46,15 +46,12 @@ export interface BridgeSettings {
   readonly otherTools: ToolPolicy;
 }
 
-export interface BridgeStats {
+export interface BridgeStats extends CallPathStats {
   readonly name: string;
   readonly mode: BridgeMode;
   readonly missing: readonly string[];
   readonly pool: PoolStats | undefined;
   readonly child: ChildStats;
-  /** Calls that passed validation, by outcome: `ok`, `tool_error` or an error code. */
-  readonly calls: Readonly<Record<string, number>>;
-  readonly retries: RetryStats;
 }
 
 /** What a bridge tells; it does not log. */
@@ -63,11 +60,16 @@ export type BridgeEvent =
       [E in keyof PoolEvents]: { readonly event: E } & PoolEvents[E] & { readonly stderrTail?: string };
     }[keyof PoolEvents]
   | { readonly event: 'worker:stderr'; readonly workerId: number; readonly line: string }
-  | ({ readonly event: 'tools:listed' } & ToolsListed);
+  | ({ readonly event: 'tools:listed' } & ToolsListed)
+  | BreakerEvent;
 
 export interface BridgeOptions {
   /** The process's own environment, from which the child's base is allow-listed. */
   readonly baseEnv: Readonly<Record<string, string | undefined>>;
+  /** Shared by all bridges of the process; default this bridge's own, in memory. */
+  readonly stores?: PolicyStores;
+  /** Default: nothing is written down. */
+  readonly audit?: AuditLog | undefined;
   readonly on?: (event: BridgeEvent) => void;
 }
 
@@ -122,10 +124,9 @@ class PooledBridge implements Bridge {
   readonly #settings: BridgeSettings;
   readonly #options: BridgeOptions;
   readonly #pool: Pool<McpWorker>;
-  readonly #retry = new Retry();
+  readonly #path: CallPath;
   readonly #workers = new Map<number, McpWorker>();
   readonly #eraMemory: { known: 'legacy' | 'modern' | undefined } = { known: undefined };
-  readonly #calls: Record<string, number> = {};
   readonly #catalog: LiveCatalog;
   #endedChildStats: ChildStats = NO_CHILD_STATS;
 
@@ -143,7 +144,14 @@ class PooledBridge implements Bridge {
       create: (id) => this.#createWorker(id),
       on: (event, payload) => this.#onPoolEvent(event, payload),
     });
-    this.invoke = this.#tally(stack({ deadline, retry: this.#retry.policy }, dispatch(this.#pool)));
+    this.#path = new CallPath({
+      pool: this.#pool,
+      breaker: settings.breaker,
+      stores: options.stores ?? memoryStores(),
+      audit: options.audit,
+      onBreaker: (event) => options.on?.(event),
+    });
+    this.invoke = this.#path.invoke;
   }
 
   get name(): string {
@@ -166,8 +174,13 @@ class PooledBridge implements Bridge {
     return this.#pool.ready;
   }
 
-  authorize({ principal, tool }: CallRequest): void {
-    authorize(principal, this.name, tool);
+  authorize(request: CallRequest): void {
+    try {
+      authorize(request.principal, this.name, request.tool);
+    } catch (error) {
+      this.#options.audit?.record(forbiddenRow({ ...request, bridge: this.name }));
+      throw error;
+    }
   }
 
   tools(signal: AbortSignal): Promise<Catalog> | Catalog {
@@ -183,8 +196,7 @@ class PooledBridge implements Bridge {
       missing: [],
       pool: this.#pool.stats(),
       child,
-      calls: { ...this.#calls },
-      retries: this.#retry.stats,
+      ...this.#path.stats(),
     };
   }
 
@@ -197,12 +209,13 @@ class PooledBridge implements Bridge {
     return this.#catalog.reload();
   }
 
-  drain(): Promise<void> {
-    return this.#pool.drain();
+  async drain(): Promise<void> {
+    await this.#pool.drain();
+    await this.#path.close();
   }
 
-  destroy(): Promise<void> {
-    return this.#pool.destroy();
+  async destroy(): Promise<void> {
+    await Promise.all([this.#pool.destroy(), this.#path.close()]);
   }
 
   /** Nobody has listed the tools yet: a slot is taken only to have a worker started. */
@@ -253,25 +266,6 @@ class PooledBridge implements Bridge {
       }
     }
     this.#options.on?.({ event, ...payload, ...(stderrTail ? { stderrTail } : {}) } as BridgeEvent);
-  }
-
-  /** Counts outcomes around the whole path, so that every ending is one number somewhere. */
-  #tally(next: Invoke): Invoke {
-    const calls = this.#calls;
-    return async function tallied(call: ToolCall): Promise<ToolResult> {
-      let outcome = 'internal';
-      try {
-        const result = await next(call);
-        outcome = result.isError ? 'tool_error' : 'ok';
-        return result;
-      } catch (error) {
-        if (error instanceof BridgeError) outcome = error.code;
-        else if (call.abort.signal.aborted) outcome = 'client_gone';
-        throw error;
-      } finally {
-        calls[outcome] = (calls[outcome] ?? 0) + 1;
-      }
-    };
   }
 }
 

@@ -40,7 +40,7 @@ export interface Quota {
  * the call shares. Each member is written by the policy it names and read by others after the call has ended.
  */
 export interface CallReport {
-  /** retry: how often the call went towards a worker; 0 where it was answered or refused before. */
+  /** dispatch: how often the call went towards a worker; 0 where it was answered or refused before. */
   attempts: number;
   /** idempotency and cache: where the answer comes from. */
   source: 'child' | 'record' | 'cache';

@@ -10,6 +10,7 @@ import type { Pool } from '#core/pool/pool.ts';
  */
 export function dispatch(pool: Pool<McpWorker>): Invoke {
   return async function dispatchToPool(call) {
+    call.report.attempts++;
     const lease = await pool.acquire({ key: call.tool, signal: call.abort.signal, avoid: call.avoid });
     if (call.avoid?.has(lease.worker.id)) {
       lease.release();

@@ -1,4 +1,5 @@
 import type { Bridge, BridgeSettings } from '#core/bridge.ts';
+import { NO_CALLS } from '#core/call-path.ts';
 import { NO_CHILD_STATS } from '#core/child/child-stats.ts';
 import { BridgeError } from '#core/errors.ts';
 import { authorize } from '#core/policy/authorize.ts';
@@ -24,8 +25,7 @@ export function unconfiguredBridge(settings: BridgeSettings): Bridge {
       missing,
       pool: undefined,
       child: NO_CHILD_STATS,
-      calls: {},
-      retries: { r0: 0, r1: 0, overBudget: 0 },
+      ...NO_CALLS,
     }),
     reload: async () => {},
     start: async () => {},

@@ -1,10 +1,12 @@
 import { flushCompileCache } from 'node:module';
-import { type Bridge, createBridge } from '#core/bridge.ts';
+import { createBridge } from '#core/bridge.ts';
 import type { FleetConfig } from '#core/config/fleet-config.ts';
 import { problemLine } from '#core/config/problems.ts';
+import { authenticateWith } from '#core/http/authenticate.ts';
 import { Edge } from '#core/http/edge.ts';
 import { HttpServer } from '#core/http/server.ts';
 import { bindToProcess, type Entrance, Lifecycle, type LifecycleEvent } from '#core/lifecycle.ts';
+import { anonymousPrincipal } from '#core/principal.ts';
 import type { Log, ProcessLog } from '#core/telemetry/log.ts';
 import { logBridge } from '#core/telemetry/log-bridge.ts';
 import packageJson from '../../package.json' with { type: 'json' };
@@ -12,6 +14,7 @@ import { EXIT } from './exit-codes.ts';
 import { logConnection, logProblem } from './http-log.ts';
 import { ListenError, listenOn } from './listen-on.ts';
 import { said, tell } from './say.ts';
+import { Services } from './services.ts';
 
 /** Where a running fleet can be reached. */
 export interface Addresses {
@@ -27,18 +30,27 @@ export interface RunOptions {
 }
 
 const lastLinesBudgetMs = 500;
+/** For audit rows that wait, where the process ends in peace. */
+const lastRowsBudgetMs = 2000;
 
-/** Composes bridges, ports and lifecycle out of a configuration and runs them to their end. Returns the exit code. */
+/**
+ * Composes services, bridges, ports and lifecycle out of a configuration and runs them to their end. Returns the exit code.
+ * @throws ConfigError where what the configuration names cannot be used
+ */
 export async function runFleet(config: FleetConfig, log: ProcessLog, options: RunOptions): Promise<number> {
+  const services = await Services.open(config, log);
+  const { stores, audit, authenticator } = services;
   const bridges = config.bridges.map((settings) =>
-    createBridge(settings, { baseEnv: config.baseEnv, on: logBridge(log, settings.name) }),
+    createBridge(settings, { baseEnv: config.baseEnv, stores, audit, on: logBridge(log, settings.name) }),
   );
+  const everybody = anonymousPrincipal(config.ratePerMinute);
   const edge = new Edge({
     bridges: new Map(bridges.map((bridge) => [bridge.name, bridge])),
     version: packageJson.version,
     maxBodyBytes: config.http.maxBodyBytes,
     allowedHosts: config.http.allowedHosts === undefined ? undefined : new Set(config.http.allowedHosts),
     allowedOrigins: new Set(config.http.allowedOrigins),
+    authenticate: authenticator === undefined ? () => everybody : authenticateWith(authenticator),
     onProblem: logProblem(log),
   });
   const opsEdge = edge.forOps();
@@ -49,7 +61,7 @@ export async function runFleet(config: FleetConfig, log: ProcessLog, options: Ru
   });
   const ops = new HttpServer({
     edge: opsEdge,
-    app: async () => (await import('#core/http/ops.ts')).createOpsApp({ edge: opsEdge, main: edge }),
+    app: async () => (await import('#core/http/ops.ts')).createOpsApp({ edge: opsEdge, main: edge, services }),
     onEvent: logConnection(log, 'ops'),
   });
   const addresses = { url: '', opsUrl: '' };
@@ -75,7 +87,7 @@ export async function runFleet(config: FleetConfig, log: ProcessLog, options: Ru
   using _bound = bindToProcess(lifecycle, process, () =>
     options.onHangup({
       stop: () => lifecycle.stop('SIGHUP', { drained: EXIT.ok, killed: 129 }),
-      reload: () => reload(bridges, log),
+      reload: () => reload([services, ...bridges], log),
     }),
   );
   try {
@@ -83,21 +95,22 @@ export async function runFleet(config: FleetConfig, log: ProcessLog, options: Ru
   } catch (error) {
     if (!(error instanceof ListenError)) throw error;
     tell(`fleet: ${error.message}`);
-    await Promise.all([said(), log.flush(lastLinesBudgetMs)]);
+    await Promise.all([said(), log.flush(lastLinesBudgetMs), services.close(0)]);
     return EXIT.unavailable;
   }
   // A process that is killed later would leave no compile cache to the next one.
   flushCompileCache();
   if (!lifecycle.draining) options.onReady?.(addresses);
   const exitCode = await lifecycle.ended;
+  await services.close(exitCode === EXIT.ok ? lastRowsBudgetMs : 0);
   await log.flush(lastLinesBudgetMs);
   return exitCode;
 }
 
 /** Reads again what an operator may have changed beside the configuration. */
-function reload(bridges: readonly Bridge[], log: Log): void {
-  log.info('SIGHUP: pins are read again');
-  for (const bridge of bridges) void bridge.reload();
+function reload(parts: readonly { reload(): Promise<void> }[], log: Log): void {
+  log.info('SIGHUP: keys and pins are read again');
+  for (const part of parts) void part.reload();
 }
 
 function entranceOf(server: HttpServer, open: () => Promise<void>): Entrance {

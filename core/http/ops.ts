@@ -15,18 +15,41 @@ export interface OpsOptions {
   readonly edge: Edge;
   /** The main port's edge, whose bridges and counts are shown. */
   readonly main: Edge;
-  /** What the process goes on without, e.g. a store that is away; said, but no reason to take no traffic. */
-  readonly degraded?: () => readonly string[];
+  /** What the bridges share; default nothing but memory. */
+  readonly services?: OpsServices;
 }
 
+/** What the bridges of the process share, as the ops port shows it. */
+export interface OpsServices {
+  /** What the process goes on without, e.g. a store that is away; said, but no reason to take no traffic. */
+  degraded(): readonly string[];
+  status(): ServicesReport;
+}
+
+/** Members of `/status`: plain data, whatever the services count. */
+export interface ServicesReport {
+  readonly stores: 'memory' | 'redis';
+  readonly memory?: object;
+  readonly redis?: object;
+  /** Undefined: no audit. */
+  readonly audit: object | undefined;
+  /** Undefined: anybody may call. */
+  readonly auth: object | undefined;
+}
+
+const memoryOnly: OpsServices = {
+  degraded: () => [],
+  status: () => ({ stores: 'memory', audit: undefined, auth: undefined }),
+};
+
 /** Builds the ops port's app: `/livez`, `/readyz`, `/status`, `/metrics`. */
-export function createOpsApp({ edge, main, degraded = () => [] }: OpsOptions): App {
+export function createOpsApp({ edge, main, services = memoryOnly }: OpsOptions): App {
   // Counted from the start of the process.
   const uptimeMs = (): number => Math.round(performance.now());
   const addresses: Readonly<Record<string, Handler>> = {
     '/livez': (_edge, inquiry) => jsonAnswer(inquiry, 200, { status: 'ok' }),
-    '/readyz': (_edge, inquiry) => showReadiness(main, inquiry, degraded()),
-    '/status': (_edge, inquiry) => showStatus(main, inquiry, uptimeMs(), degraded()),
+    '/readyz': (_edge, inquiry) => showReadiness(main, inquiry, services.degraded()),
+    '/status': (_edge, inquiry) => showStatus(main, inquiry, uptimeMs(), services),
     '/metrics': (_edge, inquiry) => showMetrics(main, inquiry, uptimeMs()),
   };
   const app: App = new Hono({ getPath: routingPath });
@@ -50,7 +73,7 @@ function showReadiness(main: Edge, inquiry: Inquiry, degraded: readonly string[]
   });
 }
 
-function showStatus(main: Edge, inquiry: Inquiry, uptimeMs: number, degraded: readonly string[]): Answer {
+function showStatus(main: Edge, inquiry: Inquiry, uptimeMs: number, services: OpsServices): Answer {
   const bridges = [...main.bridges.values()].map((bridge) => {
     const { name, ...stats } = bridge.stats();
     return [name, { title: bridge.title, ready: bridge.ready, ...stats }] as const;
@@ -59,8 +82,8 @@ function showStatus(main: Edge, inquiry: Inquiry, uptimeMs: number, degraded: re
     version: main.version,
     uptimeMs,
     draining: main.draining,
-    stores: 'memory',
-    degraded,
+    ...services.status(),
+    degraded: services.degraded(),
     answers: main.answers,
     callsInFlight: main.callsInFlight,
     bridges: Object.fromEntries(bridges),

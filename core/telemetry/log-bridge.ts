@@ -13,6 +13,9 @@ const LEVELS = {
   'pool:recovered': 'info',
   'tools:listed': 'info',
   'acquire:refused': 'debug',
+  'breaker:opened': 'warn',
+  'breaker:half_open': 'info',
+  'breaker:closed': 'info',
 } as const satisfies Record<BridgeEvent['event'], keyof Log>;
 
 const SENTENCES = {
@@ -26,6 +29,9 @@ const SENTENCES = {
   'pool:recovered': 'workers start again',
   'tools:listed': 'tools listed',
   'acquire:refused': 'call refused',
+  'breaker:opened': 'a tool only fails; its calls are refused for a while',
+  'breaker:half_open': 'a failing tool is tried out',
+  'breaker:closed': 'a tool works again',
 } as const satisfies Record<BridgeEvent['event'], string>;
 
 /** Writes the events of one bridge to the log, one line each. */

@@ -7,7 +7,15 @@ import { fakeBridge, fakeStats, mapOf } from './support.ts';
 function ops(degraded: readonly string[] = []) {
   const alpha = fakeBridge('alpha');
   const main = new Edge({ bridges: mapOf(alpha), version: '1.2.3' });
-  return { alpha, main, app: createOpsApp({ edge: main.forOps(), main, degraded: () => degraded }) };
+  return {
+    alpha,
+    main,
+    app: createOpsApp({
+      edge: main.forOps(),
+      main,
+      services: { degraded: () => degraded, status: () => ({ stores: 'memory', audit: undefined, auth: undefined }) },
+    }),
+  };
 }
 
 describe('the ops port', () => {

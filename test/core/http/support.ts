@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import type { Bridge, BridgeStats } from '#core/bridge.ts';
 import type { Invoke, ToolCall, ToolPolicy, ToolResult } from '#core/call.ts';
+import { NO_CALLS } from '#core/call-path.ts';
 import { createApp } from '#core/http/app.ts';
 import { Edge, type HttpOptions } from '#core/http/edge.ts';
 import { type ConnectionEvent, HttpServer, type ServerLimits } from '#core/http/server.ts';
@@ -123,6 +124,7 @@ export function fakeStats(name: string): BridgeStats {
       stderrBytes: 12,
       stderrDroppedLines: 0,
     },
+    ...NO_CALLS,
     calls: { ok: 9, tool_error: 1 },
     retries: { r0: 0, r1: 1, overBudget: 0 },
   } as BridgeStats;

@@ -1,0 +1,80 @@
+import type { CacheStore } from '#core/store/cache-store.ts';
+import type { IdempotencyStore } from '#core/store/idempotency-store.ts';
+import { MemoryCacheStore } from '#core/store/memory-cache-store.ts';
+import { MemoryIdempotencyStore } from '#core/store/memory-idempotency-store.ts';
+import { MemoryRateLimitStore } from '#core/store/memory-rate-limit-store.ts';
+import type { RateLimitStore } from '#core/store/rate-limit-store.ts';
+import type { RedisStats, StoreEvent } from '#core/store/redis.ts';
+
+/** What the policies keep, each kind in a store of its own. */
+export interface PolicyStores {
+  readonly idempotency: IdempotencyStore;
+  readonly rateLimits: RateLimitStore;
+  readonly cache: CacheStore;
+}
+
+/** The policies' stores of a process: what replicas share, or one process keeps for itself. */
+export interface Stores extends PolicyStores, AsyncDisposable {
+  readonly kind: 'memory' | 'redis';
+  status(): StoresStatus;
+  /** Ends the connection, where there is one. Idempotent, bounded. */
+  close(): Promise<void>;
+}
+
+/** How the stores are, for `/status` and metrics. */
+export type StoresStatus =
+  | { readonly kind: 'memory'; readonly idempotencyRecords: number; readonly idempotencyBytes: number }
+  | ({ readonly kind: 'redis' } & RedisStats);
+
+/** Where the stores are, and who hears of their outages. */
+export interface StoresOptions {
+  /** Undefined: this process's memory. */
+  readonly redisUrl?: string | undefined;
+  readonly on?: (event: StoreEvent) => void;
+}
+
+/**
+ * Opens the stores of a process; it waits for no Redis. What Redis needs is loaded only where there is a URL of one.
+ * @throws TypeError when the URL is none
+ */
+export async function openStores({ redisUrl, on }: StoresOptions = {}): Promise<Stores> {
+  return redisUrl === undefined ? memoryStores() : redisStores(redisUrl, on);
+}
+
+/** Stores of one process, gone with it. */
+export function memoryStores(): Stores {
+  const idempotency = new MemoryIdempotencyStore();
+  return {
+    kind: 'memory',
+    idempotency,
+    rateLimits: new MemoryRateLimitStore(),
+    cache: new MemoryCacheStore(),
+    status: () => ({
+      kind: 'memory',
+      idempotencyRecords: idempotency.stats.records,
+      idempotencyBytes: idempotency.stats.bytes,
+    }),
+    close: async () => {},
+    [Symbol.asyncDispose]: async () => {},
+  };
+}
+
+async function redisStores(url: string, on: StoresOptions['on']): Promise<Stores> {
+  const [{ RedisConnection }, { RedisIdempotencyStore }, { RedisRateLimitStore }, { RedisCacheStore }] =
+    await Promise.all([
+      import('#core/store/redis.ts'),
+      import('#core/store/redis-idempotency-store.ts'),
+      import('#core/store/redis-rate-limit-store.ts'),
+      import('#core/store/redis-cache-store.ts'),
+    ]);
+  const redis = new RedisConnection({ url, ...(on === undefined ? {} : { on }) });
+  return {
+    kind: 'redis',
+    idempotency: new RedisIdempotencyStore(redis),
+    rateLimits: new RedisRateLimitStore(redis),
+    cache: new RedisCacheStore(redis),
+    status: () => ({ kind: 'redis', ...redis.stats }),
+    close: () => redis.close(),
+    [Symbol.asyncDispose]: () => redis.close(),
+  };
+}
