@@ -10,7 +10,10 @@ export interface CachedAnswer {
  * `set` does nothing; neither rejects.
  */
 export interface CacheStore {
-  get(key: string): Promise<CachedAnswer | undefined>;
-  /** Keeps a copy for `ttlMs`, where it is small enough to be worth it. */
-  set(key: string, body: Uint8Array, ttlMs: number): Promise<void>;
+  /** Larger answers are not to be put there. */
+  readonly maxAnswerBytes: number;
+  /** What is kept under `key`, at once where it is kept in this process. */
+  get(key: string): Promise<CachedAnswer | undefined> | CachedAnswer | undefined;
+  /** Keeps a copy of `body`, in pieces as a `ToolResult` has it, for `ttlMs` or until room is needed. */
+  set(key: string, body: readonly Uint8Array[], ttlMs: number): Promise<void>;
 }
