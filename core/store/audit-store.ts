@@ -3,6 +3,7 @@ import type { Executed } from '#core/errors.ts';
 
 /** One call that reached a policy decision, as it is written down. */
 export interface AuditRow {
+  /** When the call arrived. */
   readonly at: Date;
   readonly requestId: string;
   readonly traceId: string | undefined;
@@ -22,6 +23,23 @@ export interface AuditRow {
   /** The answer was told again from a record. */
   readonly replayed: boolean;
 }
+
+/** The outcome of the row that stands for rows which could not be kept. */
+export const AUDIT_DROPPED = 'audit_dropped';
+
+/** Stands where rows are missing: how many, and from when to when. */
+export interface AuditGap {
+  /** When the first of the missing rows was recorded. */
+  readonly at: Date;
+  readonly outcome: typeof AUDIT_DROPPED;
+  /** Missing rows. */
+  readonly dropped: number;
+  /** From the first to the last of them. */
+  readonly durationMs: number;
+}
+
+/** What the table is made of. */
+export type AuditEntry = AuditRow | AuditGap;
 
 /** Takes rows and never delays or fails the call that they are of. */
 export interface AuditLog {
