@@ -1,7 +1,8 @@
 import { EventEmitter } from 'node:events';
 import CircuitBreaker from 'opossum';
-import { BridgeError } from '#core/errors.ts';
+import type { BridgeError } from '#core/errors.ts';
 import type { BreakerSettings } from '#core/manifest.ts';
+import { type OpeningCause, resting, underProbe } from '#core/policy/circuit-open.ts';
 
 export type CircuitState = 'closed' | 'open' | 'half_open';
 
@@ -18,24 +19,11 @@ export interface CircuitStats {
   readonly retryAfterMs: number;
 }
 
-/** What a circuit tells. */
+/** What a circuit tells; `openMs` is the time until probes are let through, `downMs` that since it opened first. */
 export type CircuitEvent =
-  | {
-      readonly event: 'breaker:opened';
-      /** Calls that counted: in the window, or in half-open where a probe failed. */
-      readonly calls: number;
-      readonly failures: number;
-      /** Failed probes since it was last closed: what makes the open time grow. */
-      readonly failedProbes: number;
-      /** Until probes are let through. */
-      readonly openMs: number;
-    }
+  | ({ readonly event: 'breaker:opened'; readonly openMs: number } & OpeningCause)
   | { readonly event: 'breaker:half_open'; readonly probes: number }
-  | {
-      readonly event: 'breaker:closed';
-      readonly probes: number /** Since it opened first. */;
-      readonly downMs: number;
-    };
+  | { readonly event: 'breaker:closed'; readonly probes: number; readonly downMs: number };
 
 export interface CircuitOptions {
   readonly settings: BreakerSettings;
@@ -53,11 +41,10 @@ const MAX_OPEN_MS = 300_000;
 /** Replicas that opened together should not probe together. */
 const JITTER = 0.1;
 
-/** In half-open nobody knows how long the probes take. */
-const PROBING_RETRY_MS = 1_000;
-
 /** opossum opens above its threshold, an operator's "50 %" means from there on. */
 const FROM_THERE_ON = 1e-6;
+
+const NO_CAUSE: OpeningCause = { calls: 0, failures: 0, failedProbes: 0, windowMs: 0 };
 
 type Judge = CircuitBreaker<[BridgeError], never>;
 
@@ -92,10 +79,7 @@ export class Circuit {
   #openMs = 0;
   #openedAtMs = 0;
   #downSinceMs = 0;
-  /** The numbers that opened it. */
-  #calls = 0;
-  #failures = 0;
-  #failedProbes = 0;
+  #cause: OpeningCause = NO_CAUSE;
   #opened = 0;
   /** Probes in flight. */
   #probing = 0;
@@ -131,8 +115,9 @@ export class Circuit {
    */
   enter(): number {
     if (this.#state !== 'closed') {
-      if (this.#state === 'open') throw this.#resting();
-      if (this.#probing + this.#goodProbes >= this.#settings.probes) throw this.#underProbe();
+      const { probes } = this.#settings;
+      if (this.#state === 'open') throw resting(this.#cause, this.#restMs());
+      if (this.#probing + this.#goodProbes >= probes) throw underProbe(probes, this.#goodProbes);
       this.#probing++;
     }
     return this.#period;
@@ -158,7 +143,6 @@ export class Circuit {
       this.#judge.fire(error).catch(ignore);
       return;
     }
-    this.#failedProbes++;
     this.#nextOpenMs = Math.min(this.#nextOpenMs * 2, Math.max(this.#settings.openMs, MAX_OPEN_MS));
     this.#replaceJudge();
     this.#judge.open();
@@ -220,24 +204,17 @@ export class Circuit {
   #open(): void {
     this.#openedAtMs = performance.now();
     if (this.#state === 'closed') {
-      const { fires, failures } = this.#judge.stats;
-      this.#calls = fires;
-      this.#failures = failures;
       this.#downSinceMs = this.#openedAtMs;
+      const { fires: calls, failures } = this.#judge.stats;
+      this.#cause = { calls, failures, failedProbes: 0, windowMs: this.#settings.windowMs };
     } else {
-      this.#calls = this.#goodProbes + 1;
-      this.#failures = 1;
+      const { failedProbes, windowMs } = this.#cause;
+      this.#cause = { calls: this.#goodProbes + 1, failures: 1, failedProbes: failedProbes + 1, windowMs };
     }
     this.#state = 'open';
     this.#period++;
     this.#opened++;
-    this.#on({
-      event: 'breaker:opened',
-      calls: this.#calls,
-      failures: this.#failures,
-      failedProbes: this.#failedProbes,
-      openMs: this.#openMs,
-    });
+    this.#on({ event: 'breaker:opened', ...this.#cause, openMs: this.#openMs });
   }
 
   #halfOpen(): void {
@@ -250,7 +227,6 @@ export class Circuit {
 
   #close(): void {
     this.#nextOpenMs = this.#settings.openMs;
-    this.#failedProbes = 0;
     this.#replaceJudge();
     this.#state = 'closed';
     this.#period++;
@@ -264,25 +240,6 @@ export class Circuit {
   #restMs(): number {
     return Math.max(1, Math.ceil(this.#openedAtMs + this.#openMs - performance.now()));
   }
-
-  #resting(): BridgeError {
-    const retryAfterMs = this.#restMs();
-    const why =
-      this.#failedProbes === 0
-        ? `${this.#failures} of ${this.#calls} calls of this tool failed within ${seconds(this.#settings.windowMs)}`
-        : `this tool failed again when it was tried, ${this.#failedProbes} ${this.#failedProbes === 1 ? 'time' : 'times'} now`;
-    return new BridgeError('circuit_open', `${why}; the next probe in ${seconds(retryAfterMs)}, repeat then`, {
-      retryAfterMs,
-    });
-  }
-
-  #underProbe(): BridgeError {
-    return new BridgeError(
-      'circuit_open',
-      `this tool failed and is being tried with ${this.#settings.probes} calls, ${this.#goodProbes} good so far; repeat later`,
-      { retryAfterMs: PROBING_RETRY_MS },
-    );
-  }
 }
 
 /** What the judge fires: the failure as it was, at once. */
@@ -291,7 +248,3 @@ function fail(error: BridgeError): never {
 }
 
 function ignore(): void {}
-
-function seconds(ms: number): string {
-  return `${Math.ceil(ms / 100) / 10} s`;
-}

@@ -402,9 +402,17 @@ it('tells each change of state with its numbers', async () => {
   await bench.untilHalfOpen();
   await bench.good(3);
   expect(bench.events).toEqual([
-    { event: 'breaker:opened', tool: 'echo', calls: 10, failures: 8, failedProbes: 0, openMs: 10_000 },
+    {
+      event: 'breaker:opened',
+      tool: 'echo',
+      calls: 10,
+      failures: 8,
+      failedProbes: 0,
+      windowMs: 10_000,
+      openMs: 10_000,
+    },
     { event: 'breaker:half_open', tool: 'echo', probes: 3 },
-    { event: 'breaker:opened', tool: 'echo', calls: 2, failures: 1, failedProbes: 1, openMs: 20_000 },
+    { event: 'breaker:opened', tool: 'echo', calls: 2, failures: 1, failedProbes: 1, windowMs: 10_000, openMs: 20_000 },
     { event: 'breaker:half_open', tool: 'echo', probes: 3 },
     { event: 'breaker:closed', tool: 'echo', probes: 3, downMs: 30_000 },
   ]);
