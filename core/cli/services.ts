@@ -1,32 +1,21 @@
 import { AuthenticatorError, createAuthenticator } from '#core/auth/create-authenticator.ts';
-import type { AuthStats, CredentialCheck } from '#core/auth/credential-check.ts';
+import type { CredentialCheck } from '#core/auth/credential-check.ts';
 import type { FleetConfig } from '#core/config/fleet-config.ts';
 import { ConfigError } from '#core/config/problems.ts';
-import type { AuditBuffer, AuditStats } from '#core/store/audit-buffer.ts';
+import type { ServicesReport } from '#core/http/services-report.ts';
+import type { AuditBuffer } from '#core/store/audit-buffer.ts';
 import { openAudit } from '#core/store/open-audit.ts';
-import { openStores, type Stores, type StoresStatus } from '#core/store/open-stores.ts';
+import { type OpenStores, openStores } from '#core/store/open-stores.ts';
 import type { Log } from '#core/telemetry/log.ts';
 import { logService } from './service-log.ts';
 
-/** What the bridges of a process share, as `/status` shows it. */
-export interface ServicesStatus {
-  readonly stores: StoresStatus['kind'];
-  /** Details of the kind it is. */
-  readonly memory?: object;
-  readonly redis?: object;
-  /** Undefined: no audit. */
-  readonly audit: AuditStats | undefined;
-  /** Undefined: anybody may call. */
-  readonly auth: AuthStats | undefined;
-}
-
 /** What the bridges of a process share: the policies' stores, the audit, and who may call. */
 export class Services {
-  readonly stores: Stores;
+  readonly stores: OpenStores;
   readonly audit: AuditBuffer | undefined;
   readonly authenticator: CredentialCheck | undefined;
 
-  private constructor(stores: Stores, audit: AuditBuffer | undefined, authenticator: CredentialCheck | undefined) {
+  private constructor(stores: OpenStores, audit: AuditBuffer | undefined, authenticator: CredentialCheck | undefined) {
     this.stores = stores;
     this.audit = audit;
     this.authenticator = authenticator;
@@ -46,16 +35,20 @@ export class Services {
     );
   }
 
-  status(): ServicesStatus {
+  status(): ServicesReport {
     const { kind, ...details } = this.stores.status();
-    return { stores: kind, [kind]: details, audit: this.audit?.stats, auth: this.authenticator?.stats() };
+    return {
+      stores: kind,
+      [kind]: details,
+      audit: this.audit?.stats ?? 'off',
+      auth: this.authenticator?.stats() ?? 'none',
+    };
   }
 
   /** What the process goes on without. */
   degraded(): readonly string[] {
     const away: string[] = [];
-    const stores = this.stores.status();
-    if (stores.kind === 'redis' && stores.state === 'away') away.push('redis');
+    if (this.stores.away) away.push('redis');
     if (this.audit?.stats.away === true) away.push('audit');
     return away;
   }

@@ -1,6 +1,7 @@
 import type { BridgeStats } from '#core/bridge.ts';
 import type { WorkerState, WorkerStats } from '#core/pool/stats.ts';
 import type { AnswerCounts } from './edge.ts';
+import type { ServicesReport } from './services-report.ts';
 
 interface Sample {
   readonly labels: Readonly<Record<string, string>>;
@@ -20,6 +21,7 @@ export interface MetricsSource {
   readonly uptimeMs: number;
   readonly answers: AnswerCounts;
   readonly bridges: readonly BridgeStats[];
+  readonly services: ServicesReport;
 }
 
 const WORKER_STATES = ['starting', 'ready', 'retiring'] as const satisfies readonly WorkerState[];
@@ -32,7 +34,7 @@ export function metricsText(source: MetricsSource): string {
   return `${families(source).map(familyText).join('\n')}\n`;
 }
 
-function families({ version, uptimeMs, answers, bridges }: MetricsSource): Family[] {
+function families({ version, uptimeMs, answers, bridges, services }: MetricsSource): Family[] {
   /** One sample per bridge. */
   const each = (value: (stats: BridgeStats) => number | undefined): Sample[] =>
     bridges.map((stats) => ({ labels: { bridge: stats.name }, value: value(stats) ?? 0 }));
@@ -67,6 +69,47 @@ function families({ version, uptimeMs, answers, bridges }: MetricsSource): Famil
       'Second attempts by class.',
       spread('class', (stats) => ({ ...stats.retries })),
     ),
+    counter(
+      'bridge_rate_limited_total',
+      'Calls over a quota: of the caller, or of the caller with a tool.',
+      spread('quota', (stats) => ({ ...stats.rateLimit })),
+    ),
+    counter(
+      'bridge_idempotency_claims_total',
+      'What keys stood for when calls came with them.',
+      spread('state', (stats) => stats.idempotency.claims),
+    ),
+    counter(
+      'bridge_idempotency_unavailable_total',
+      'Keys that the store could not answer for.',
+      each((stats) => stats.idempotency.unavailable),
+    ),
+    counter(
+      'bridge_idempotency_dropped_total',
+      'Outcomes that were never recorded.',
+      each((stats) => stats.idempotency.dropped),
+    ),
+    gauge(
+      'bridge_idempotency_pending',
+      'Outcomes that wait for the store.',
+      each((stats) => stats.idempotency.pending),
+    ),
+    counter(
+      'bridge_cache_answers_total',
+      'Calls of tools with a cache: found, not found, waited for the same call of another, asked to be fresh.',
+      spread('result', ({ cache: { hits, misses, joined, bypassed } }) => ({ hits, misses, joined, bypassed })),
+    ),
+    gauge(
+      'bridge_breaker_state',
+      'Of tools that were called: 0 closed, 1 half-open, 2 open.',
+      perTool(bridges, ({ state }) => BREAKER_STATES[state]),
+    ),
+    counter(
+      'bridge_breaker_opened_total',
+      'How often the breaker of a tool has opened.',
+      perTool(bridges, ({ opened }) => opened),
+    ),
+    ...serviceFamilies(services),
     gauge('bridge_workers', 'Workers by state.', spread('state', workersByState)),
     gauge(
       'bridge_workers_max',
@@ -141,6 +184,50 @@ function families({ version, uptimeMs, answers, bridges }: MetricsSource): Famil
       each((stats) => stats.child.stderrDroppedLines),
     ),
   ];
+}
+
+/** Nothing of a service that is not in use. */
+function serviceFamilies({ redis, audit, auth }: ServicesReport): Family[] {
+  const all: Family[] = [];
+  if (redis !== undefined) {
+    all.push(
+      gauge('bridge_redis_up', 'Whether the shared store answers.', [one(redis.state === 'ready' ? 1 : 0)]),
+      counter('bridge_redis_outages_total', 'How often it went away.', [one(redis.outages)]),
+      counter('bridge_redis_refused_total', 'Operations refused at once while it was away.', [one(redis.refused)]),
+    );
+  }
+  if (audit !== 'off') {
+    const { written, dropped } = audit;
+    all.push(
+      gauge('bridge_audit_up', 'Whether the audit can be written.', [one(audit.away ? 0 : 1)]),
+      gauge('bridge_audit_buffered_rows', 'Rows that wait to be written.', [one(audit.buffered)]),
+      counter('bridge_audit_rows_total', 'Rows by what became of them.', byLabel('result', { written, dropped })),
+    );
+  }
+  if (auth !== 'none') {
+    all.push(counter('bridge_auth_refused_total', 'Requests refused by reason.', byLabel('reason', auth.refused)));
+  }
+  return all;
+}
+
+const BREAKER_STATES = { closed: 0, half_open: 1, open: 2 } as const;
+
+/** One sample per tool that was called: tools are a closed set, the callers do not choose them. */
+function perTool(
+  bridges: readonly BridgeStats[],
+  value: (circuit: BridgeStats['breakers'][number]) => number,
+): Sample[] {
+  return bridges.flatMap(({ name, breakers }) =>
+    breakers.map((circuit) => ({ labels: { bridge: name, tool: circuit.tool }, value: value(circuit) })),
+  );
+}
+
+function byLabel(label: string, values: Readonly<Record<string, number>>): Sample[] {
+  return Object.entries(values).map(([key, value]) => ({ labels: { [label]: key }, value }));
+}
+
+function one(value: number): Sample {
+  return { labels: {}, value };
 }
 
 function counter(name: string, help: string, samples: readonly Sample[]): Family {

@@ -9,6 +9,7 @@ import { canServe } from './health.ts';
 import { bytesAnswer, jsonAnswer } from './json-answer.ts';
 import { methodHandler } from './methods.ts';
 import { metricsText } from './metrics.ts';
+import type { ServicesReport } from './services-report.ts';
 
 export interface OpsOptions {
   /** The edge that serves the ops port: its requests are counted apart. */
@@ -26,20 +27,9 @@ export interface OpsServices {
   status(): ServicesReport;
 }
 
-/** Members of `/status`: plain data, whatever the services count. */
-export interface ServicesReport {
-  readonly stores: 'memory' | 'redis';
-  readonly memory?: object;
-  readonly redis?: object;
-  /** Undefined: no audit. */
-  readonly audit: object | undefined;
-  /** Undefined: anybody may call. */
-  readonly auth: object | undefined;
-}
-
 const memoryOnly: OpsServices = {
   degraded: () => [],
-  status: () => ({ stores: 'memory', audit: undefined, auth: undefined }),
+  status: () => ({ stores: 'memory', audit: 'off', auth: 'none' }),
 };
 
 /** Builds the ops port's app: `/livez`, `/readyz`, `/status`, `/metrics`. */
@@ -50,7 +40,7 @@ export function createOpsApp({ edge, main, services = memoryOnly }: OpsOptions):
     '/livez': (_edge, inquiry) => jsonAnswer(inquiry, 200, { status: 'ok' }),
     '/readyz': (_edge, inquiry) => showReadiness(main, inquiry, services.degraded()),
     '/status': (_edge, inquiry) => showStatus(main, inquiry, uptimeMs(), services),
-    '/metrics': (_edge, inquiry) => showMetrics(main, inquiry, uptimeMs()),
+    '/metrics': (_edge, inquiry) => showMetrics(main, inquiry, uptimeMs(), services),
   };
   const app: App = new Hono({ getPath: routingPath });
   for (const [path, handler] of Object.entries(addresses)) {
@@ -90,12 +80,13 @@ function showStatus(main: Edge, inquiry: Inquiry, uptimeMs: number, services: Op
   });
 }
 
-function showMetrics(main: Edge, inquiry: Inquiry, uptimeMs: number): Answer {
+function showMetrics(main: Edge, inquiry: Inquiry, uptimeMs: number, services: OpsServices): Answer {
   const text = metricsText({
     version: main.version,
     uptimeMs,
     answers: main.answers,
     bridges: [...main.bridges.values()].map((bridge) => bridge.stats()),
+    services: services.status(),
   });
   return bytesAnswer(inquiry, 200, 'text/plain; version=0.0.4; charset=utf-8', Buffer.from(text));
 }

@@ -1,8 +1,16 @@
 import { describe, expect, test } from 'vitest';
 import { Edge } from '#core/http/edge.ts';
-import { metricsText } from '#core/http/metrics.ts';
+import { type MetricsSource, metricsText } from '#core/http/metrics.ts';
 import { createOpsApp } from '#core/http/ops.ts';
 import { fakeBridge, fakeStats, mapOf } from './support.ts';
+
+const nothing: MetricsSource = {
+  version: '1.2.3',
+  uptimeMs: 0,
+  answers: { '2xx': 0, '4xx': 0, '5xx': 0, gone: 0 },
+  bridges: [],
+  services: { stores: 'memory', audit: 'off', auth: 'none' },
+};
 
 function ops(degraded: readonly string[] = []) {
   const alpha = fakeBridge('alpha');
@@ -13,7 +21,7 @@ function ops(degraded: readonly string[] = []) {
     app: createOpsApp({
       edge: main.forOps(),
       main,
-      services: { degraded: () => degraded, status: () => ({ stores: 'memory', audit: undefined, auth: undefined }) },
+      services: { degraded: () => degraded, status: () => ({ stores: 'memory', audit: 'off', auth: 'none' }) },
     }),
   };
 }
@@ -94,8 +102,39 @@ describe('the ops port', () => {
   });
 
   test('label values are escaped', () => {
-    const answers = { '2xx': 0, '4xx': 0, '5xx': 0, gone: 0 };
-    const text = metricsText({ version: 'a"b\\c\nd', uptimeMs: 0, answers, bridges: [fakeStats('x')] });
+    const text = metricsText({ ...nothing, version: 'a"b\\c\nd', bridges: [fakeStats('x')] });
     expect(text).toContain('bridge_info{version="a\\"b\\\\c\\nd"} 1');
+  });
+
+  test('what the policies did is counted, and of the services those that are in use', () => {
+    const stats = {
+      ...fakeStats('x'),
+      rateLimit: { principal: 2, tool: 1 },
+      breakers: [{ tool: 'pay', state: 'open', calls: 20, failures: 11, opened: 4, retryAfterMs: 900 }] as const,
+    };
+    const text = metricsText({
+      ...nothing,
+      bridges: [stats],
+      services: {
+        stores: 'redis',
+        redis: { state: 'away', outages: 3, timeouts: 1, refused: 40 },
+        audit: { buffered: 7, written: 90, dropped: 2, away: true },
+        auth: { refused: { missing: 5, invalid: 6, limited: 0 } },
+      },
+    });
+    for (const line of [
+      'bridge_rate_limited_total{bridge="x",quota="principal"} 2',
+      'bridge_breaker_state{bridge="x",tool="pay"} 2',
+      'bridge_breaker_opened_total{bridge="x",tool="pay"} 4',
+      'bridge_redis_up 0',
+      'bridge_redis_refused_total 40',
+      'bridge_audit_up 0',
+      'bridge_audit_buffered_rows 7',
+      'bridge_audit_rows_total{result="dropped"} 2',
+      'bridge_auth_refused_total{reason="invalid"} 6',
+    ]) {
+      expect(text.split('\n')).toContain(line);
+    }
+    expect(metricsText(nothing)).not.toMatch(/bridge_(redis|audit|auth)/);
   });
 });
