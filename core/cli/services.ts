@@ -5,17 +5,17 @@ import { ConfigError } from '#core/config/problems.ts';
 import type { ServicesReport } from '#core/http/services-report.ts';
 import type { AuditBuffer } from '#core/store/audit-buffer.ts';
 import { openAudit } from '#core/store/open-audit.ts';
-import { type OpenStores, openStores } from '#core/store/open-stores.ts';
+import { openStores, type Stores } from '#core/store/open-stores.ts';
 import type { Log } from '#core/telemetry/log.ts';
 import { logService } from './service-log.ts';
 
 /** What the bridges of a process share: the policies' stores, the audit, and who may call. */
 export class Services {
-  readonly stores: OpenStores;
+  readonly stores: Stores;
   readonly audit: AuditBuffer | undefined;
   readonly authenticator: CredentialCheck | undefined;
 
-  private constructor(stores: OpenStores, audit: AuditBuffer | undefined, authenticator: CredentialCheck | undefined) {
+  private constructor(stores: Stores, audit: AuditBuffer | undefined, authenticator: CredentialCheck | undefined) {
     this.stores = stores;
     this.audit = audit;
     this.authenticator = authenticator;

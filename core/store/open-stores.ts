@@ -16,6 +16,8 @@ export interface PolicyStores {
 /** The policies' stores of a process: what replicas share, or one process keeps for itself. */
 export interface Stores extends PolicyStores, AsyncDisposable {
   readonly kind: 'memory' | 'redis';
+  /** Known to be away just now: the policies do without. */
+  readonly away: boolean;
   status(): StoresStatus;
   /** Ends the connection, where there is one. Idempotent, bounded. */
   close(): Promise<void>;
@@ -49,6 +51,7 @@ export function memoryStores(): Stores {
     idempotency,
     rateLimits: new MemoryRateLimitStore(),
     cache: new MemoryCacheStore(),
+    away: false,
     status: () => ({
       kind: 'memory',
       idempotencyRecords: idempotency.stats.records,
@@ -73,6 +76,9 @@ async function redisStores(url: string, on: StoresOptions['on']): Promise<Stores
     idempotency: new RedisIdempotencyStore(redis),
     rateLimits: new RedisRateLimitStore(redis),
     cache: new RedisCacheStore(redis),
+    get away() {
+      return redis.state === 'away';
+    },
     status: () => ({ kind: 'redis', ...redis.stats }),
     close: () => redis.close(),
     [Symbol.asyncDispose]: () => redis.close(),
