@@ -1,8 +1,9 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import { type BridgeError, CLIENT_GONE } from '#core/errors.ts';
 import { bodyTooLarge } from './body-too-large.ts';
 import type { Answer, Exchange } from './exchange.ts';
 import { GrowingBytes } from './growing-bytes.ts';
+import type { IncomingRequest } from './incoming-request.ts';
 import { linger } from './linger.ts';
 import type { Listed } from './roster.ts';
 
@@ -26,7 +27,7 @@ export class NodeExchange implements Exchange, Listed {
   readonly method: string;
   readonly target: string;
   readonly arrivedAtMs = performance.now();
-  readonly incoming: IncomingMessage;
+  readonly incoming: IncomingRequest;
   readonly outgoing: ServerResponse;
   seat = -1;
   readonly #owner: NodeExchangeOwner;
@@ -38,7 +39,7 @@ export class NodeExchange implements Exchange, Listed {
   #onGone: (() => void) | undefined;
   #stop: ((reason: unknown) => void) | undefined;
 
-  constructor(incoming: IncomingMessage, outgoing: ServerResponse, owner: NodeExchangeOwner) {
+  constructor(incoming: IncomingRequest, outgoing: ServerResponse, owner: NodeExchangeOwner) {
     this.incoming = incoming;
     this.outgoing = outgoing;
     this.method = incoming.method ?? '';
@@ -113,18 +114,15 @@ export class NodeExchange implements Exchange, Listed {
     return new Promise((resolve, reject) => {
       const body = new GrowingBytes();
       this.#stop = reject;
-      incoming.on('data', (chunk: Buffer) => {
-        if (body.length + chunk.length > maxBytes) {
-          incoming.removeAllListeners('data');
+      incoming.takeBody((piece) => {
+        if (piece === undefined) resolve(body.whole());
+        else if (body.length + piece.length <= maxBytes) body.add(piece, declared);
+        else {
+          incoming.takeBody(undefined);
           this.#stopSocket();
           reject(bodyTooLarge(maxBytes));
-          return;
         }
-        body.add(chunk, declared);
-        // The parser holds the body to its declared length, so this is its end.
-        if (body.length === declared) resolve(body.whole());
       });
-      if (declared === undefined) incoming.on('end', () => resolve(body.whole()));
     });
   }
 

@@ -9,6 +9,7 @@ import { callTool } from './call-tool.ts';
 import { conclude, type Handler } from './conclude.ts';
 import type { Edge } from './edge.ts';
 import { admit } from './gate.ts';
+import { IncomingRequest } from './incoming-request.ts';
 import { linger } from './linger.ts';
 import { NodeExchange, type NodeExchangeOwner } from './node-exchange.ts';
 import { createServer } from './node-http.ts';
@@ -69,6 +70,7 @@ export class HttpServer implements NodeExchangeOwner, AsyncDisposable {
     const headersTimeout = limits.headersTimeoutMs ?? 10_000;
     const requestTimeout = Math.max(limits.requestTimeoutMs ?? 30_000, headersTimeout);
     this.#server = createServer({
+      IncomingMessage: IncomingRequest,
       maxHeaderSize: 16_384,
       headersTimeout,
       requestTimeout,
@@ -161,13 +163,15 @@ export class HttpServer implements NodeExchangeOwner, AsyncDisposable {
 
   #listen(): void {
     const server = this.#server;
-    server.on('request', (incoming, outgoing) => this.#take(this.#arrive(incoming, outgoing)));
-    server.on('checkContinue', (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    server.on('request', (incoming: IncomingRequest, outgoing: ServerResponse) =>
+      this.#take(this.#arrive(incoming, outgoing)),
+    );
+    server.on('checkContinue', (incoming: IncomingRequest, outgoing: ServerResponse) => {
       const exchange = this.#arrive(incoming, outgoing);
       exchange.awaitsContinue();
       this.#take(exchange);
     });
-    server.on('checkExpectation', (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    server.on('checkExpectation', (incoming: IncomingRequest, outgoing: ServerResponse) => {
       void this.#answer(this.#arrive(incoming, outgoing), () => {
         throw new BridgeError('expectation_failed', 'the only expectation that is met is 100-continue');
       });
@@ -181,7 +185,7 @@ export class HttpServer implements NodeExchangeOwner, AsyncDisposable {
     server.on('error', (error) => this.#onEvent({ type: 'accept_error', error }));
   }
 
-  #arrive(incoming: IncomingMessage, outgoing: ServerResponse): NodeExchange {
+  #arrive(incoming: IncomingRequest, outgoing: ServerResponse): NodeExchange {
     const exchange = new NodeExchange(incoming, outgoing, this);
     this.#open.join(exchange);
     return exchange;
