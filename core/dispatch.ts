@@ -1,6 +1,7 @@
-import type { Invoke } from '#core/call.ts';
+import type { Invoke, ToolCall, ToolResult } from '#core/call.ts';
 import type { McpWorker } from '#core/child/mcp-worker.ts';
 import { BridgeError } from '#core/errors.ts';
+import type { Lease } from '#core/pool/lease.ts';
 import type { Pool } from '#core/pool/pool.ts';
 
 /**
@@ -9,16 +10,21 @@ import type { Pool } from '#core/pool/pool.ts';
  * answer or the end of the grace time.
  */
 export function dispatch(pool: Pool<McpWorker>): Invoke {
-  return async function dispatchToPool(call) {
+  return function dispatchToPool(call) {
     call.report.attempts++;
-    const lease = await pool.acquire({ key: call.tool, signal: call.abort.signal, avoid: call.avoid });
-    if (call.avoid?.has(lease.worker.id)) {
-      lease.release();
-      throw new BridgeError('no_worker_ready', 'the only worker there is has just failed this call');
-    }
-    return lease.worker.call(call, (reason) => {
-      if (reason === undefined) lease.release();
-      else lease.retire(reason);
-    });
+    const lease = pool.acquire({ key: call.tool, signal: call.abort.signal, avoid: call.avoid });
+    // Not awaited: nearly every lease is there at once, and each wait would put the call behind all others of this tick.
+    return lease instanceof Promise ? lease.then((given) => callOn(given, call)) : callOn(lease, call);
   };
+}
+
+function callOn(lease: Lease<McpWorker>, call: ToolCall): Promise<ToolResult> {
+  if (call.avoid?.has(lease.worker.id)) {
+    lease.release();
+    return Promise.reject(new BridgeError('no_worker_ready', 'the only worker there is has just failed this call'));
+  }
+  return lease.worker.call(call, (reason) => {
+    if (reason === undefined) lease.release();
+    else lease.retire(reason);
+  });
 }
