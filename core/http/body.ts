@@ -15,7 +15,7 @@ const checkJson = jsonCheck({ maxDepth: MAX_JSON_DEPTH, maxNodes: MAX_JSON_NODES
 const SHORT = 2 * (MAX_JSON_DEPTH + 1);
 const JSON_TYPE = /^application\/json[ \t]*(?:;[ \t]*charset[ \t]*=[ \t]*(?:utf-8|"utf-8")[ \t]*)?;?[ \t]*$/i;
 /** Where rounding or overflow is possible at all: 16 digits in a row, or an exponent. */
-const RISKY_NUMBER = /[0-9]{16}|[0-9][eE][+-]?[0-9]/;
+const RISKY_NUMBER = /(?<![0-9])[0-9]{16}|[0-9][eE][+-]?[0-9]/;
 /** JSON.stringify writes a surrogate as an escape only when its other half is missing. */
 const LONE_SURROGATE = /(?<!\\)(?:\\\\)*\\ud[89a-f]/;
 
