@@ -31,7 +31,8 @@ export class JwksSource {
         signal,
       });
       if (statusCode !== 200) {
-        body.destroy();
+        // Whoever destroys a body is told so by an error of its own.
+        body.on('error', () => undefined).destroy();
         throw new JwksFetchError(`answered with status ${statusCode}`);
       }
       const chunks: Buffer[] = [];

@@ -1,4 +1,11 @@
-import { type CryptoKey, createLocalJWKSet, errors, type FlattenedJWSInput, type JWSHeaderParameters } from 'jose';
+import {
+  type CryptoKey,
+  createLocalJWKSet,
+  errors,
+  type FlattenedJWSInput,
+  type JSONWebKeySet,
+  type JWSHeaderParameters,
+} from 'jose';
 import type { AuthEvent } from './authenticator.ts';
 
 /** Fetched anew this often, so that a key that its issuer took back is not trusted much longer. */
@@ -25,6 +32,12 @@ export interface JwksOptions {
   readonly now?: () => number;
 }
 
+/** A key that a token is to be checked with. */
+export interface JwksKey {
+  readonly key: CryptoKey;
+  readonly generation: number;
+}
+
 /**
  * The issuer's public keys. They are fetched ahead of need, and kept while their address is away or slow: only a token
  * with a key that is not among them ever waits for a fetch, and one fetch at a time runs for all who wait.
@@ -40,6 +53,7 @@ export class Jwks {
   #failures = 0;
   #fetching: Promise<boolean> | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #generation = 0;
   #closed = false;
 
   /** Begins to fetch at once. */
@@ -64,21 +78,24 @@ export class Jwks {
     return this.#failures;
   }
 
+  /** Counts the sets: what was verified with a key of an older one has to be verified again. */
+  get generation(): number {
+    return this.#generation;
+  }
+
   /**
-   * The key for a token's header.
+   * The key for a token's header, and the generation of the set that it is of.
    * @throws errors.JWKSNoMatchingKey of jose where there is none
    */
-  async keyFor(header: JWSHeaderParameters | undefined, token: FlattenedJWSInput | undefined): Promise<CryptoKey> {
+  async keyFor(header: JWSHeaderParameters | undefined, token: FlattenedJWSInput | undefined): Promise<JwksKey> {
     try {
-      if (this.#resolve !== undefined) return await this.#resolve(header, token);
+      return await this.#find(header, token);
     } catch (error) {
       if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
     }
     const fetching = this.#fetching ?? (this.#now() >= this.#notBeforeMs ? this.refresh() : undefined);
-    if (fetching === undefined || !(await fetching) || this.#resolve === undefined) {
-      throw new errors.JWKSNoMatchingKey();
-    }
-    return await this.#resolve(header, token);
+    if (fetching === undefined || !(await fetching)) throw new errors.JWKSNoMatchingKey();
+    return this.#find(header, token);
   }
 
   /** Fetches the keys now, or waits for the fetch that runs. True where they changed; never rejects. */
@@ -93,6 +110,12 @@ export class Jwks {
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);
+  }
+
+  async #find(header: JWSHeaderParameters | undefined, token: FlattenedJWSInput | undefined): Promise<JwksKey> {
+    if (this.#resolve === undefined) throw new errors.JWKSNoMatchingKey();
+    const generation = this.#generation;
+    return { key: await this.#resolve(header, token), generation };
   }
 
   async #fetch(): Promise<boolean> {
@@ -131,13 +154,14 @@ export class Jwks {
 
   #take(text: string): boolean {
     if (text === this.#text) return false;
-    const set = JSON.parse(text);
+    const set: JSONWebKeySet = JSON.parse(text);
     const resolve = createLocalJWKSet(set);
     // An issuer has at least one key; a set without any is a mishap and must not lock everybody out.
     if (set.keys.length === 0) throw new errors.JWKSInvalid();
     this.#resolve = resolve;
     this.#keys = set.keys.length;
     this.#text = text;
+    this.#generation += 1;
     this.#options.onChange();
     return true;
   }

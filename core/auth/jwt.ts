@@ -1,4 +1,4 @@
-import { errors, type JWTPayload, jwtVerify } from 'jose';
+import { errors, type FlattenedJWSInput, type JWSHeaderParameters, type JWTPayload, jwtVerify } from 'jose';
 import type { Principal } from '#core/principal.ts';
 import type { AuthEvent, RefusalReason } from './authenticator.ts';
 import { Caller } from './caller.ts';
@@ -72,8 +72,6 @@ export class Jwt {
   readonly #source: JwksSource;
   readonly #jwks: Jwks;
   readonly #remembered = new DigestMap<{ readonly caller: Caller; readonly expiresAtMs: number }>();
-  /** Counts the sets of keys: what was verified with one that is gone meanwhile is not remembered. */
-  #generation = 0;
 
   constructor(options: JwtOptions) {
     this.#options = options;
@@ -87,7 +85,7 @@ export class Jwt {
       ...options.jwks,
       fetch: () => this.#source.fetch(),
       on: options.on,
-      onChange: () => this.#forgetAll(),
+      onChange: () => this.#remembered.clear(),
     });
   }
 
@@ -102,9 +100,14 @@ export class Jwt {
 
   /** Checks a token: signature, issuer, audience, times, subject. Never rejects. */
   async verify(token: string, digest: Digest): Promise<Principal | TokenRefusal> {
-    const generation = this.#generation;
+    let generation = -1;
     try {
-      const { payload } = await jwtVerify(token, (header, input) => this.#jwks.keyFor(header, input), {
+      const keyFor = async (header: JWSHeaderParameters, input: FlattenedJWSInput) => {
+        const found = await this.#jwks.keyFor(header, input);
+        generation = found.generation;
+        return found.key;
+      };
+      const { payload } = await jwtVerify(token, keyFor, {
         issuer: this.#options.issuer,
         audience: this.#options.audience,
         algorithms: ALGORITHMS,
@@ -114,7 +117,8 @@ export class Jwt {
       });
       if (typeof payload.sub !== 'string' || !SUBJECT.test(payload.sub)) return { reason: 'claims', claim: 'sub' };
       const caller = new Caller(`jwt:${payload.sub}`, scopesOf(payload), this.#options.ratePerMinute);
-      if (generation === this.#generation) this.#remember(digest, caller, payload.exp ?? 0);
+      // The key may have been taken back meanwhile.
+      if (generation === this.#jwks.generation) this.#remember(digest, caller, payload.exp ?? 0);
       return caller;
     } catch (error) {
       return refusalOf(error);
@@ -143,11 +147,6 @@ export class Jwt {
       if (oldest !== undefined) this.#remembered.delete(oldest);
     }
     this.#remembered.set(digest, { caller, expiresAtMs: expiresAtSeconds * 1000 + CLOCK_TOLERANCE_MS });
-  }
-
-  #forgetAll(): void {
-    this.#generation += 1;
-    this.#remembered.clear();
   }
 }
 
