@@ -16,6 +16,15 @@ interface Options {
   readonly schema?: true;
 }
 
+interface AuditTailOptions {
+  readonly lines: string;
+  readonly follow?: true;
+  readonly json?: true;
+  readonly principal?: string;
+  readonly bridge?: string;
+  readonly since?: string;
+}
+
 const dashes = process.argv.indexOf('--');
 const ownArguments = dashes === -1 ? process.argv : process.argv.slice(0, dashes);
 /** What follows `--`: the command to serve, which is not ours to parse. */
@@ -105,6 +114,29 @@ program
     process.exit(
       await pin(fleetArguments(bridge === undefined ? [] : [bridge], options), { file, check: check === true }),
     );
+  });
+
+const audit = program.command('audit').description('read the audit that is kept in AUDIT_DATABASE_URL');
+
+audit
+  .command('tail')
+  .description('print the last calls, oldest first')
+  .option('-n, --lines <number>', 'how many', '20')
+  .option('-f, --follow', 'go on with those that come')
+  .option('--json', 'one JSON object per line, with trace id and the digest of the arguments')
+  .option('--principal <id>', 'only calls of this principal')
+  .option('--bridge <name>', 'only calls of this bridge')
+  .option('--since <time>', 'only calls of the last 90s, 10m, 8h or 7d')
+  .addHelpText(
+    'after',
+    `
+On a terminal a table; towards a file or a pipe the same columns without titles, a tab between them: time, principal,
+bridge/tool, effect, outcome, executed, attempts, milliseconds, replayed, request id.`,
+  )
+  .action(async (options: AuditTailOptions) => {
+    const { auditTail } = await import('./audit-tail.ts');
+    const { lines, follow = false, json = false, principal, bridge, since } = options;
+    process.exit(await auditTail({ lines, follow, json, principal, bridge, since }));
   });
 
 function fleetArguments(names: readonly string[], options: Options): FleetArguments {
