@@ -3,7 +3,7 @@ import type { RedisConnection } from './redis.ts';
 
 /** Bounds of a {@link RedisCacheStore}. */
 export interface RedisCacheOptions {
-  /** Of all answers of all replicas together, held to within a factor of two; default 64 MiB. */
+  /** Of all answers of all replicas together; default 64 MiB. */
   readonly maxBytes?: number;
   /** Of one answer; default 128 KiB. */
   readonly maxAnswerBytes?: number;
@@ -11,25 +11,49 @@ export interface RedisCacheOptions {
 
 const PREFIX = 'mcp-bridge:cache:';
 /** No answer's key: those are hashes. */
-const SPENT = `${PREFIX}spent`;
-
-/** An answer that lives shorter counts as if it lived so long; also how long what was spent is remembered. */
-const WINDOW_MS = 60_000;
+const BOOK = `${PREFIX}book`;
 
 /** Before the bytes of an answer: how long it was to live, as an unsigned 32-bit number. */
 const HEAD_BYTES = 4;
 
 /**
- * Each answer costs its bytes times its life, and only so much may be spent a minute: in the long run no more bytes
- * stand in Redis than were granted, without a list of them that somebody would have to keep.
+ * Keeps an answer if there is room for it. The book is a hash: by the ten seconds in which answers end their bytes,
+ * `total` of them, and `at`, when those that had ended were last struck out. What an answer costs Redis beside its
+ * bytes counts as 200.
  */
 const SET = `
-local cost = tonumber(ARGV[3])
-local spent = tonumber(redis.call('GET', KEYS[2]) or '0')
-if spent + cost > tonumber(ARGV[4]) then return 0 end
-if redis.call('INCRBY', KEYS[2], ARGV[3]) == cost then redis.call('PEXPIRE', KEYS[2], ARGV[5]) end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return 1`;
+local STEP = 10000
+local time = redis.call('TIME')
+local nowMs = time[1] * 1000 + math.floor(time[2] / 1000)
+local now = math.floor(nowMs / STEP)
+local key, book = KEYS[1], KEYS[2]
+local value, ttlMs, max = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+
+if tonumber(redis.call('HGET', book, 'at')) ~= now then
+  local total = 0
+  local entries = redis.call('HGETALL', book)
+  for i = 1, #entries, 2 do
+    local ends = tonumber(entries[i])
+    if ends and ends < now then redis.call('HDEL', book, entries[i])
+    elseif ends then total = total + entries[i + 1] end
+  end
+  redis.call('HSET', book, 'at', now, 'total', total)
+end
+
+local function enter(ends, bytes)
+  redis.call('HINCRBY', book, ends, bytes)
+  redis.call('HINCRBY', book, 'total', bytes)
+end
+
+local leftMs = redis.call('PTTL', key)
+if leftMs > 0 then enter(math.floor((nowMs + leftMs) / STEP), -(redis.call('STRLEN', key) + 200)) end
+local kept = redis.call('HGET', book, 'total') + #value + 200 <= max
+if kept then
+  redis.call('SET', key, value, 'PX', ttlMs)
+  enter(math.floor((nowMs + ttlMs) / STEP), #value + 200)
+else redis.call('DEL', key) end
+if redis.call('PTTL', book) < ttlMs + STEP then redis.call('PEXPIRE', book, ttlMs + STEP) end
+return kept and 1 or 0`;
 
 /**
  * Answers shared by all replicas, by the time of Redis. Without a limit of its own the cache would fill a Redis that
@@ -39,12 +63,12 @@ return 1`;
 export class RedisCacheStore implements CacheStore {
   readonly maxAnswerBytes: number;
   readonly #redis: RedisConnection;
-  readonly #maxSpent: number;
+  readonly #maxBytes: number;
 
   constructor(redis: RedisConnection, options: RedisCacheOptions = {}) {
     this.#redis = redis;
     this.maxAnswerBytes = options.maxAnswerBytes ?? 131_072;
-    this.#maxSpent = (options.maxBytes ?? 67_108_864) * WINDOW_MS;
+    this.#maxBytes = options.maxBytes ?? 67_108_864;
   }
 
   async get(key: string): Promise<CachedAnswer | undefined> {
@@ -66,11 +90,8 @@ export class RedisCacheStore implements CacheStore {
     const head = Buffer.alloc(HEAD_BYTES);
     head.writeUInt32BE(ttlMs);
     const value = Buffer.concat([head, ...body]);
-    const cost = value.length * Math.max(ttlMs, WINDOW_MS);
     try {
-      await this.#redis.run((client) =>
-        client.eval(SET, 2, PREFIX + key, SPENT, value, ttlMs, cost, this.#maxSpent, WINDOW_MS),
-      );
+      await this.#redis.run((client) => client.eval(SET, 2, PREFIX + key, BOOK, value, ttlMs, this.#maxBytes));
     } catch {
       // A cache that is away is an empty one.
     }

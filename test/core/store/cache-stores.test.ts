@@ -147,28 +147,48 @@ describe('a cache in Redis', () => {
     await using redis = new RedisConnection({ url: server.url });
     await new RedisCacheStore(redis).set('a', [bytes('{}')], 30_000);
     const keys = await redis.run((client) => client.keys('*'));
-    expect(keys.sort()).toEqual(['mcp-bridge:cache:a', 'mcp-bridge:cache:spent']);
+    expect(keys.sort()).toEqual(['mcp-bridge:cache:a', 'mcp-bridge:cache:book']);
     for (const key of keys) expect(await redis.run((client) => client.pttl(key))).toBeGreaterThan(0);
   });
 
-  it.each([
-    ['short', 1_000, 10],
-    ['of a minute', 60_000, 10],
-    ['of ten minutes', 600_000, 1],
-  ])(
-    'takes so many bytes a minute and no more, so that Redis never fills: lives that are %s',
-    async (_life, ttlMs, kept) => {
-      await using server = await startTestRedis();
-      await using redis = new RedisConnection({ url: server.url });
-      const store = new RedisCacheStore(redis, { maxBytes: 10 * 1_004 });
-      for (let n = 0; n < 20; n++) await store.set(`a${n}`, [Buffer.alloc(1_000)], ttlMs);
-      expect(await redis.run((client) => client.dbsize())).toBe(kept + 1);
-      // The minute is over.
-      await redis.run((client) => client.del('mcp-bridge:cache:spent'));
-      await store.set('later', [Buffer.alloc(1_000)], ttlMs);
-      expect(await store.get('later')).toBeDefined();
-    },
-  );
+  it('holds so many bytes, so that Redis never fills, and has room again when their life is over', async () => {
+    await using server = await startTestRedis();
+    await using redis = new RedisConnection({ url: server.url });
+    const store = new RedisCacheStore(redis, { maxBytes: 10 * 1_204 });
+    for (let n = 0; n < 20; n++) await store.set(`a${n}`, [Buffer.alloc(1_000)], n < 5 ? 1_000 : 86_400_000);
+    expect(await redis.run((client) => client.dbsize())).toBe(10 + 1);
+    await until(
+      'there is room again',
+      async () => {
+        await store.set('later', [Buffer.alloc(1_000)], 60_000);
+        return store.get('later');
+      },
+      { timeoutMs: 20_000 },
+    );
+    for (let n = 0; n < 20; n++) await store.set(`b${n}`, [Buffer.alloc(1_000)], 60_000);
+    expect(await redis.run((client) => client.dbsize())).toBe(10 + 1);
+  });
+
+  it('counts an answer that replaces another once', async () => {
+    await using server = await startTestRedis();
+    await using redis = new RedisConnection({ url: server.url });
+    const store = new RedisCacheStore(redis, { maxBytes: 3_000 });
+    for (let n = 0; n < 50; n++) await store.set('a', [Buffer.alloc(1_000, n)], 3_600_000);
+    expect((await store.get('a'))?.body[0]).toBe(49);
+    await store.set('b', [Buffer.alloc(1_000)], 60_000);
+    expect(await store.get('b')).toBeDefined();
+  });
+
+  it('forgets what it has no room to replace', async () => {
+    await using server = await startTestRedis();
+    await using redis = new RedisConnection({ url: server.url });
+    const store = new RedisCacheStore(redis, { maxBytes: 1_000 });
+    await store.set('a', [Buffer.alloc(100)], 60_000);
+    await store.set('a', [Buffer.alloc(2_000)], 60_000);
+    expect(await store.get('a')).toBeUndefined();
+    await store.set('b', [Buffer.alloc(700)], 60_000);
+    expect(await store.get('b')).toBeDefined();
+  });
 
   it('is an empty one while Redis is away, and works again without being told', async () => {
     await using server = await startTestRedis();
