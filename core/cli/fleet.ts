@@ -4,6 +4,7 @@ import { Command, CommanderError, Option } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import { EXIT } from './exit-codes.ts';
 import type { FleetArguments } from './fleet-arguments.ts';
+import type { KeyArguments } from './key.ts';
 import type { PinOptions } from './pin.ts';
 
 interface Options {
@@ -137,6 +138,32 @@ bridge/tool, effect, outcome, executed, attempts, milliseconds, replayed, reques
     const { auditTail } = await import('./audit-tail.ts');
     const { lines, follow = false, json = false, principal, bridge, since } = options;
     process.exit(await auditTail({ lines, follow, json, principal, bridge, since }));
+  });
+
+const key = program.command('key').description('keys of callers, where AUTH is keys');
+
+key
+  .command('create')
+  .description('add a key to the key file and print its secret, once')
+  .requiredOption('--id <name>', 'who gets it; several keys may have one id, so that one can follow another')
+  .requiredOption(
+    '--allow <pattern>',
+    'tools it may call: bridge:tool, * stands for anything; may be repeated',
+    (pattern: string, patterns: readonly string[] = []) => [...patterns, pattern],
+  )
+  .option('--rate-per-minute <number>', 'calls a minute over all tools')
+  .option('--expires <when>', '90d, 12h, or a date such as 2030-01-31')
+  .option('--file <file>', 'the key file (API_KEYS_FILE); made where there is none')
+  .addHelpText(
+    'after',
+    `
+Examples:
+  fleet key create --id planner --allow 'slack:*' --allow 'stripe:list_*' --expires 90d
+  fleet key create --id planner --allow '*:*' --file keys.json | secret-store put planner`,
+  )
+  .action(async (options: KeyArguments) => {
+    const { createKey } = await import('./key.ts');
+    process.exit(await createKey(options));
   });
 
 function fleetArguments(names: readonly string[], options: Options): FleetArguments {
