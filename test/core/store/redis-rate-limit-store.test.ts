@@ -17,12 +17,15 @@ beforeEach(async () => {
   redis = await startTestRedis({ appendfsync: 'always' });
   connection = new RedisConnection({ url: redis.url });
   store = new RedisRateLimitStore(connection);
+  await back();
 });
 
 afterEach(async () => {
   await connection.close();
   await redis[Symbol.asyncDispose]();
 });
+
+const back = () => until('Redis is ready', () => connection.state === 'ready');
 
 async function withEye<T>(look: (eye: Redis) => Promise<T>): Promise<T> {
   const eye = new Redis(redis.url);
@@ -40,8 +43,6 @@ function takes(count: number, of: Limit): Promise<Taken[]> {
 function allowed(taken: readonly Taken[]): number {
   return taken.filter((one) => one.allowed).length;
 }
-
-const back = () => until('Redis is back', () => connection.state === 'ready');
 
 it('keeps one short key per quota, and each goes by itself', async () => {
   await store.take(limit(5, `${'ü \n{}'.repeat(10_000)}`), {
