@@ -67,6 +67,8 @@ export class RedisConnection implements AsyncDisposable {
   #state: RedisState = 'connecting';
   #awaySinceMs = 0;
   #reason: string | undefined;
+  /** One for a whole outage: the trace of each refused call would cost more than the call. */
+  #refusal = new StoreUnavailableError('Redis: closed');
   #lastError: string | undefined;
   #outages = 0;
   #timeouts = 0;
@@ -101,7 +103,7 @@ export class RedisConnection implements AsyncDisposable {
     this.#client.on('ready', () => this.#ready());
     this.#client.on('error', (error) => {
       this.#lastError = reasonOf(error);
-      if (this.#state === 'away') this.#reason = this.#lastError;
+      if (this.#state === 'away') this.#because(this.#lastError);
     });
     this.#client.on('close', () => this.#lost(this.#lastError ?? 'connection closed'));
     this.#prober = setInterval(() => this.#probe(), PROBE_MS).unref();
@@ -117,7 +119,7 @@ export class RedisConnection implements AsyncDisposable {
     return {
       state: this.#state,
       awayMs: away ? Math.round(performance.now() - this.#awaySinceMs) : 0,
-      reason: away ? this.#reason : undefined,
+      reason: this.#reason,
       outages: this.#outages,
       timeouts: this.#timeouts,
       refused: this.#refused,
@@ -132,7 +134,11 @@ export class RedisConnection implements AsyncDisposable {
    * @throws StoreUnavailableError when Redis is away, hangs, or answers with an error
    */
   async run<T>(operation: (client: Redis) => Promise<T>, sentBytes = 0): Promise<T> {
-    if (this.#state !== 'ready') await this.#admission();
+    if (this.#state === 'connecting') await this.#first.promise;
+    if (this.#state !== 'ready') {
+      this.#refused++;
+      throw this.#refusal;
+    }
     this.#used = true;
     const watched = this.#hangWatch.begin(sentBytes);
     try {
@@ -148,8 +154,8 @@ export class RedisConnection implements AsyncDisposable {
   async close(): Promise<void> {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
-    this.#reason = 'closed';
-    this.#first.reject(this.#awayError());
+    this.#refusal = new StoreUnavailableError('Redis: closed');
+    this.#first.reject(this.#refusal);
     clearInterval(this.#prober);
     clearTimeout(this.#firstAttempt);
     const stream = this.#stream;
@@ -167,22 +173,12 @@ export class RedisConnection implements AsyncDisposable {
     return this.close();
   }
 
-  async #admission(): Promise<void> {
-    if (this.#state === 'connecting') return this.#first.promise;
-    this.#refused++;
-    throw this.#awayError();
-  }
-
   /** The errors of ioredis hold the command's arguments, those of Node the address: none is kept as a cause. */
   #unavailable(error: unknown): unknown {
     if (!(error instanceof Error) || error instanceof StoreUnavailableError) return error;
     if (error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError) return error;
-    if (this.#state === 'away' && !(error instanceof ReplyError)) return this.#awayError();
+    if (this.#state === 'away' && !(error instanceof ReplyError)) return this.#refusal;
     return new StoreUnavailableError(`Redis: ${reasonOf(error)}`);
-  }
-
-  #awayError(): StoreUnavailableError {
-    return new StoreUnavailableError(`Redis is away: ${this.#reason ?? 'unknown'}`);
   }
 
   #hangs(silentMs: number): void {
@@ -203,6 +199,7 @@ export class RedisConnection implements AsyncDisposable {
     const awayMs = this.#state === 'away' ? Math.round(performance.now() - this.#awaySinceMs) : undefined;
     this.#state = 'ready';
     this.#lastError = undefined;
+    this.#reason = undefined;
     this.#first.resolve();
     if (awayMs !== undefined) this.#on({ event: 'store:back', awayMs });
     void this.#check();
@@ -213,10 +210,16 @@ export class RedisConnection implements AsyncDisposable {
     clearTimeout(this.#firstAttempt);
     this.#state = 'away';
     this.#awaySinceMs = performance.now();
-    this.#reason = reason;
+    this.#because(reason);
     this.#outages++;
-    this.#first.reject(this.#awayError());
+    this.#first.reject(this.#refusal);
     this.#on({ event: 'store:away', reason });
+  }
+
+  #because(reason: string): void {
+    if (reason === this.#reason) return;
+    this.#reason = reason;
+    this.#refusal = new StoreUnavailableError(`Redis is away: ${reason}`);
   }
 
   #probe(): void {
