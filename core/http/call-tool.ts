@@ -143,7 +143,11 @@ function resultAnswer(requestId: string, report: CallReport, result: ToolResult)
 
 /** The tool's own failure as a problem, its result passed through byte by byte as the member `result`. */
 function toolErrorAnswer(edge: Edge, inquiry: Inquiry, result: ToolResult): Answer {
-  const error = new BridgeError('tool_error', 'the tool ran and reports a failure; see result', { executed: 'yes' });
+  const first = inquiry.report?.first;
+  const error = new BridgeError('tool_error', 'the tool ran and reports a failure; see result', {
+    executed: 'yes',
+    ...(first === undefined ? {} : { first }),
+  });
   const { status, headers, body } = problemOf(edge, inquiry, error);
   const head = Buffer.from(`${body.slice(0, -1)},"result":`, 'latin1');
   headers.push('X-Tool-Error', 'true', 'Content-Length', String(head.length + result.length + 1));
