@@ -51,16 +51,16 @@ export class Breaker {
 
   readonly policy: Policy = (next) => async (call) => {
     const circuit = this.#circuits.get(call.tool) ?? this.#add(call.tool);
-    const period = circuit.enter();
+    const opening = circuit.enter();
     let result: ToolResult;
     try {
       result = await next(call);
     } catch (error) {
-      if (isFailure(call, error)) circuit.failed(period, error);
-      else circuit.withdrew(period);
+      if (isFailure(call, error)) circuit.failed(opening, error);
+      else circuit.withdrew(opening);
       throw error;
     }
-    circuit.succeeded(period);
+    circuit.succeeded(opening);
     return result;
   };
 

@@ -57,8 +57,8 @@ type Judge = CircuitBreaker<[BridgeError], never>;
  *                       └──── twice as long ◀── one probe bad
  * ```
  *
- * A call enters and leaves; what it is told at the door is the period it belongs to, and a call of a past period
- * changes nothing any more: neither one that began before the circuit opened, nor a probe of an earlier try.
+ * A call enters and leaves; at the door it is told how often the circuit had opened by then, and where it has opened
+ * since, the call changes nothing any more: neither one that began while it was closed, nor a probe of an earlier try.
  *
  * opossum keeps the window, decides on opening and times the open state. It is told of calls when they have ended,
  * and only of those that count. Probing is ours, as it would let one through and close after one.
@@ -70,7 +70,6 @@ export class Circuit {
   readonly #random: () => number;
   #judge: Judge;
   #state: CircuitState = 'closed';
-  #period = 0;
   /** Good calls the judge has not been told of. */
   #untold = 0;
   /** Before jitter, of the next time it opens. */
@@ -80,6 +79,7 @@ export class Circuit {
   #openedAtMs = 0;
   #downSinceMs = 0;
   #cause: OpeningCause = NO_CAUSE;
+  /** How often; nobody enters while it is open, so this also tells the calls of one closed or half-open time apart. */
   #opened = 0;
   /** Probes in flight. */
   #probing = 0;
@@ -120,12 +120,12 @@ export class Circuit {
       if (this.#probing + this.#goodProbes >= probes) throw underProbe(probes, this.#goodProbes);
       this.#probing++;
     }
-    return this.#period;
+    return this.#opened;
   }
 
   /** The tool answered, whatever it said. */
-  succeeded(period: number): void {
-    if (period !== this.#period) return;
+  succeeded(opening: number): void {
+    if (opening !== this.#opened) return;
     if (this.#state === 'closed') {
       this.#untold++;
       return;
@@ -136,8 +136,8 @@ export class Circuit {
   }
 
   /** The tool failed. */
-  failed(period: number, error: BridgeError): void {
-    if (period !== this.#period) return;
+  failed(opening: number, error: BridgeError): void {
+    if (opening !== this.#opened) return;
     if (this.#state === 'closed') {
       this.#tellJudge();
       this.#judge.fire(error).catch(ignore);
@@ -149,8 +149,8 @@ export class Circuit {
   }
 
   /** It ended in a way that says nothing about the tool. */
-  withdrew(period: number): void {
-    if (period === this.#period && this.#state === 'half_open') this.#probing--;
+  withdrew(opening: number): void {
+    if (opening === this.#opened && this.#state === 'half_open') this.#probing--;
   }
 
   /** The clock of the window: to be called every `windowMs / BUCKETS`. */
@@ -159,12 +159,10 @@ export class Circuit {
     this.#rotation.emit('rotate');
   }
 
-  /** Ends it: nothing is counted or refused any more, no timer is left. Idempotent. */
+  /** Ends it: nothing is judged or refused any more, no timer is left. Idempotent. */
   dispose(): void {
     this.#judge.shutdown();
     this.#state = 'closed';
-    // Equal to no period, not even to itself.
-    this.#period = Number.NaN;
   }
 
   #tellJudge(): void {
@@ -196,7 +194,6 @@ export class Circuit {
   }
 
   #replaceJudge(): void {
-    this.#untold = 0;
     this.#judge.shutdown();
     this.#judge = this.#appoint();
   }
@@ -212,14 +209,12 @@ export class Circuit {
       this.#cause = { calls: this.#goodProbes + 1, failures: 1, failedProbes: failedProbes + 1, windowMs };
     }
     this.#state = 'open';
-    this.#period++;
     this.#opened++;
     this.#on({ event: 'breaker:opened', ...this.#cause, openMs: this.#openMs });
   }
 
   #halfOpen(): void {
     this.#state = 'half_open';
-    this.#period++;
     this.#probing = 0;
     this.#goodProbes = 0;
     this.#on({ event: 'breaker:half_open', probes: this.#settings.probes });
@@ -229,7 +224,6 @@ export class Circuit {
     this.#nextOpenMs = this.#settings.openMs;
     this.#replaceJudge();
     this.#state = 'closed';
-    this.#period++;
     this.#on({
       event: 'breaker:closed',
       probes: this.#settings.probes,

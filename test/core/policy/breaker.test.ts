@@ -279,6 +279,19 @@ describe('half-open', () => {
     expect(bench.state).toBe('closed');
   });
 
+  it('keeps the place of a good probe: while the others are out, nobody else is let through (B2)', async () => {
+    const bench = new Bench();
+    await bench.bad(10);
+    await bench.untilHalfOpen();
+    const probes = [1, 2, 3].map(() => bench.invoke(toolCall()));
+    bench.dispatched[10]?.resolve(toolResult());
+    await probes[0];
+    expect((await bench.refusal()).message).toContain('3 calls, 1 good so far');
+    for (const probe of bench.dispatched.slice(11)) probe.resolve(toolResult());
+    await Promise.all(probes);
+    expect(bench.state).toBe('closed');
+  });
+
   it('closes after as many good probes, no sooner, with an empty window (B3)', async () => {
     const bench = new Bench();
     await bench.bad(10);
@@ -457,6 +470,30 @@ it('keeps at most 1000 circuits, and forgets one that keeps nobody out', async (
   for (let i = 0; i < 1_500; i++) await bench.run(undefined, toolCall({ tool: `tool_${i}` }));
   expect(bench.breaker.stats().length).toBe(1_000);
   expect(bench.state).toBe('open');
+});
+
+it('is not opened by a call that ends when its circuit has been forgotten', async () => {
+  const bench = new Bench({ minCalls: 1 });
+  const old = bench.invoke(toolCall()).catch(() => {});
+  for (let i = 0; i < 1_000; i++) await bench.run(undefined, toolCall({ tool: `tool_${i}` }));
+  bench.dispatched[0]?.reject(crashed());
+  await old;
+  expect(bench.events).toEqual([]);
+  expect(bench.of('echo')).toBeUndefined();
+});
+
+it('keeps nothing of what has been over, however often it opens', async () => {
+  const warned = vi.spyOn(process, 'emitWarning');
+  const bench = new Bench({ openMs: 100 });
+  for (let i = 0; i < 30; i++) {
+    await bench.bad(10);
+    await bench.untilHalfOpen();
+    await bench.bad(1);
+    await bench.untilHalfOpen();
+    await bench.good(3);
+  }
+  expect(bench.of('echo')).toMatchObject({ state: 'closed', opened: 60 });
+  expect(warned).not.toHaveBeenCalled();
 });
 
 it('leaves no timer behind once closed, and lets everything through', async () => {
