@@ -1,5 +1,3 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { AuditBuffer, type AuditEvent } from '#core/store/audit-buffer.ts';
@@ -8,6 +6,7 @@ import { migrateAudit } from '#core/store/postgres-audit-schema.ts';
 import { PostgresAuditWriter } from '#core/store/postgres-audit-writer.ts';
 import { auditRow } from '../../support/audit-rows.ts';
 import { startTestPostgres, type TestPostgres } from '../../support/postgres.ts';
+import { postgresPids } from '../../support/postgres-pids.ts';
 import { until } from '../../support/until.ts';
 
 let postgres: TestPostgres;
@@ -37,22 +36,6 @@ const tableIsThere = async () => (await postgres.admin(`select to_regclass('brid
 function writerOf(url = postgres.url, options: { connectTimeoutMs?: number; statementTimeoutMs?: number } = {}) {
   const writer = new PostgresAuditWriter({ url, ...options });
   return Object.assign(writer, { [Symbol.asyncDispose]: () => writer.close() });
-}
-
-/** The processes of the server, the first one first. */
-function serverPids(): number[] {
-  const file = join(postgres.server.folder, 'cluster', 'postmaster.pid');
-  const first = Number(readFileSync(file, 'utf8').split('\n')[0]);
-  const children = readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .filter((name) => {
-      try {
-        return readFileSync(`/proc/${name}/stat`, 'utf8').split(') ')[1]?.split(' ')[1] === String(first);
-      } catch {
-        return false;
-      }
-    });
-  return [first, ...children.map(Number)];
 }
 
 describe('rows', () => {
@@ -286,7 +269,7 @@ describe('D5 the database is away', () => {
       await until('the first rows are written', () => buffer.stats.written === 50);
       // Killed while rows are on their way: nobody knows of those whether they were written.
       record(150);
-      for (const pid of serverPids()) process.kill(pid, 'SIGKILL');
+      for (const pid of postgresPids(postgres)) process.kill(pid, 'SIGKILL');
       await until('it is noticed', () => {
         record(1);
         return buffer.stats.away;
@@ -338,7 +321,7 @@ describe('D5 the database is away', () => {
     buffer.start();
     buffer.record(auditRow({ requestId: 'before' }));
     await until('it is written', () => buffer.stats.written === 1);
-    const pids = serverPids();
+    const pids = postgresPids(postgres);
     for (const pid of pids) process.kill(pid, 'SIGSTOP');
     try {
       buffer.record(auditRow({ requestId: 'during' }));
