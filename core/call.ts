@@ -21,6 +21,8 @@ export interface ToolPolicy {
    * is `idempotent`.
    */
   readonly vendorKey: boolean;
+  /** The tool can tell what became of an earlier call with the same key, where `Prefer: reconcile` asks it. */
+  readonly reconcile: boolean;
   /** Calls a minute that one principal may make of this tool, beside its own quota; 0: no quota of the tool's own. */
   readonly ratePerMinute: number;
 }
@@ -43,7 +45,7 @@ export interface CallReport {
   /** dispatch: how often the call went towards a worker; 0 where it was answered or refused before. */
   attempts: number;
   /** idempotency and cache: where the answer comes from. */
-  source: 'child' | 'record' | 'cache';
+  source: 'child' | 'record' | 'reconciled' | 'cache';
   /** idempotency, where `source` is `record`: the request that ran, so that whatever is made of its answer is the same. */
   first?: FirstRequest;
   /** cache: how old the answer is. */
@@ -76,6 +78,10 @@ export interface ToolCall {
   readonly idempotencyKey?: string;
   /** The digest of the key that is handed down in `params._meta`; set by the idempotency policy. */
   readonly vendorKey?: string;
+  /** `Prefer: reconcile`: what became of the earlier call is asked, where it is not known. */
+  readonly reconcile: boolean;
+  /** The tool is only to look what became of the call; set by the idempotency policy. */
+  readonly looksOnly?: true;
   /** `Cache-Control: no-cache`: not to be answered from the cache. */
   readonly fresh: boolean;
   readonly report: CallReport;

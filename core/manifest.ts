@@ -49,12 +49,22 @@ export interface EnvironmentVariable {
   readonly help: string;
 }
 
+/** What a stand-in is started with. */
+export interface SandboxOptions {
+  /** Its own folder. */
+  readonly dataDir: string;
+  /** Where it shall listen, for a stand-in that is an HTTP server; default any free port. */
+  readonly port?: number;
+}
+
 /** A started stand-in of the vendor: what the bridge's server needs to reach it. */
 export interface Sandbox extends AsyncDisposable {
   /** Variables to set for the bridge's server instead of the missing ones. */
   readonly env: Readonly<Record<string, string>>;
   /** One line for the start banner. */
   readonly summary: string;
+  /** Where it listens, with its control addresses below `/_sandbox/`; undefined where it is no HTTP server. */
+  readonly url?: string;
 }
 
 /** One bridge as data: what to run, what it needs, and what each of its tools does. */
@@ -72,6 +82,6 @@ export interface BridgeManifest {
   readonly era?: Era;
   /** Example arguments shown by `fleet dev`: one call that works on a fresh machine. */
   readonly example?: { readonly tool: string; readonly arguments: Readonly<Record<string, unknown>> };
-  /** Starts the stand-in that `fleet dev` uses when a required variable is missing. `dataDir` is its own folder. */
-  readonly sandbox?: (options: { readonly dataDir: string }) => Promise<Sandbox>;
+  /** Starts the stand-in that `fleet dev` uses when a required variable is missing. */
+  readonly sandbox?: (options: SandboxOptions) => Promise<Sandbox>;
 }

@@ -28,6 +28,7 @@ const tool = members(
     effect: choice(['read', 'idempotent', 'write'], 'write', 'What repeating the tool does.'),
     ...numerics(TOOL_NUMBERS),
     idempotencyKey: choice(['never', 'optional', 'required'], 'optional', 'What is made of an Idempotency-Key.'),
+    reconcile: flag(false, 'The tool can look what became of an earlier call with the same key.'),
     vendorKey: flag(false, 'The tool takes the key from params._meta and hands it to its vendor.'),
   },
   'Your word on a tool; what the server says of itself is only shown.',

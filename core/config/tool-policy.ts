@@ -34,6 +34,7 @@ export interface PartialToolPolicy {
   readonly cacheTtlMs?: number | undefined;
   readonly idempotencyKey?: ToolPolicy['idempotencyKey'] | undefined;
   readonly vendorKey?: boolean | undefined;
+  readonly reconcile?: boolean | undefined;
   readonly ratePerMinute?: number | undefined;
 }
 
@@ -45,6 +46,7 @@ export function fullToolPolicy(said: PartialToolPolicy = {}): ToolPolicy {
     cacheTtlMs: said.cacheTtlMs ?? TOOL_NUMBERS.cacheTtlMs.default,
     idempotencyKey: said.idempotencyKey ?? 'optional',
     vendorKey: said.vendorKey ?? false,
+    reconcile: said.reconcile ?? false,
     ratePerMinute: said.ratePerMinute ?? TOOL_NUMBERS.ratePerMinute.default,
   };
 }

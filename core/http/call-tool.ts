@@ -10,7 +10,7 @@ import type { Edge } from './edge.ts';
 import type { Answer } from './exchange.ts';
 import { findBridge, findTool } from './lookup.ts';
 import { cacheHeaders, pushReportHeaders } from './report-headers.ts';
-import { idempotencyKey, requestTimeoutMs, wantsFresh, wantsStrict } from './request-headers.ts';
+import { idempotencyKey, requestTimeoutMs, wantsFresh, wantsReconcile, wantsStrict } from './request-headers.ts';
 
 type Writable<T> = { -readonly [Member in keyof T]: T[Member] };
 
@@ -70,6 +70,7 @@ export async function callTool(edge: Edge, inquiry: Inquiry, address: ToolAddres
       argumentsJson: args.json,
       principal,
       requestId: inquiry.requestId,
+      reconcile: wantsReconcile(exchange),
       fresh: wantsFresh(exchange),
       report,
       arrivedAtMs: exchange.arrivedAtMs,

@@ -8,6 +8,7 @@ const TRACEPARENT = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-[
 const TRACESTATE_MEMBER =
   /^(?:[a-z][a-z0-9_\-*/]{0,255}|[a-z0-9][a-z0-9_\-*/]{0,240}@[a-z][a-z0-9_\-*/]{0,13})=[ -+\--<>-~]{0,255}[!-+\--<>-~]$/;
 const IDEMPOTENCY_KEY = /^[!-~]{1,255}$/;
+const RECONCILE = /(?:^|[,;])[ \t]*reconcile[ \t]*(?:[,;]|$)/i;
 const NO_CACHE = /(?:^|,)[ \t]*no-(?:cache|store)[ \t]*(?:,|$)/i;
 const POSITIVE_INTEGER = /^0*[1-9][0-9]*$/;
 const STRICT = /(?:^|[,;])[ \t]*handling[ \t]*=[ \t]*"?strict"?[ \t]*(?:[,;]|$)/i;
@@ -67,6 +68,12 @@ export function requestTimeoutMs(exchange: Exchange, maxMs: number): number {
 export function wantsStrict(exchange: Exchange): boolean {
   const prefer = exchange.header('prefer');
   return prefer !== undefined && STRICT.test(prefer);
+}
+
+/** Whether an earlier call of unknown outcome shall be looked up (`Prefer: reconcile`). */
+export function wantsReconcile(exchange: Exchange): boolean {
+  const prefer = exchange.header('prefer');
+  return prefer !== undefined && RECONCILE.test(prefer);
 }
 
 /** Whether the caller wants no answer from the cache (`Cache-Control: no-cache`, RFC 9111). */

@@ -298,6 +298,7 @@ function callParams(call: ToolCall, era: 'legacy' | 'modern'): string {
     if (trace.tracestate !== undefined) meta += `,"tracestate":${JSON.stringify(trace.tracestate)}`;
   }
   if (call.vendorKey !== undefined) meta += `,"mcp-bridge-fleet/idempotencyKey":"${call.vendorKey}"`;
+  if (call.looksOnly) meta += ',"mcp-bridge-fleet/reconcile":true';
   if (era === 'modern') meta += `,${MODERN_META}`;
   return `{"name":${JSON.stringify(call.tool)},"arguments":${call.argumentsJson},"_meta":{${meta}}}`;
 }

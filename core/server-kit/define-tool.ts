@@ -3,6 +3,15 @@ import { inputSchema, type ObjectSchema, outputSchema, type z } from '#core/serv
 import type { ToolContext } from '#core/server-kit/tool-context.ts';
 import { ToolError } from '#core/server-kit/tool-error.ts';
 
+/** What became of an earlier call, as far as the vendor can tell. */
+export type Reconciliation<T> =
+  /** It happened: what it would have answered. */
+  | { readonly found: 'executed'; readonly result: T }
+  /** It certainly did not, and will not any more. */
+  | { readonly found: 'not_executed' }
+  /** Nobody can say; `looked` tells where was looked, for the caller. */
+  | { readonly found: 'unknown'; readonly looked: string };
+
 /** One tool as its author writes it. */
 export interface ToolSpec<I extends z.ZodObject, O extends z.ZodObject> {
   /** `[A-Za-z0-9_.-]{1,128}` */
@@ -18,6 +27,12 @@ export interface ToolSpec<I extends z.ZodObject, O extends z.ZodObject> {
   readonly destructive?: boolean;
   /** Whether it reaches beyond the one system it is configured for. Default false. */
   readonly openWorld?: boolean;
+  /**
+   * Says what became of an earlier call with the same key (`context.idempotencyKey`, always set here) and the same
+   * arguments, whose outcome nobody knows. It only looks, and is given where the vendor can be asked.
+   * @throws ToolError when the vendor cannot be asked just now
+   */
+  reconcile?(args: z.output<I>, context: ToolContext): Promise<Reconciliation<z.input<O>>>;
   /** @throws ToolError when the tool says no */
   run(args: z.output<I>, context: ToolContext): Promise<z.input<O>>;
 }
@@ -38,6 +53,8 @@ export interface DefinedTool {
   readonly effect: Effect;
   /** Built once, when it is first asked for. */
   listed(): ListedTool;
+  /** @throws ToolError `invalid_arguments`, `cannot_reconcile`, or what `reconcile` throws */
+  reconcile(args: unknown, context: ToolContext): Promise<Reconciliation<Readonly<Record<string, unknown>>>>;
   /** @throws ToolError `invalid_arguments`, or what `run` throws */
   call(args: unknown, context: ToolContext): Promise<Readonly<Record<string, unknown>>>;
 }
@@ -60,6 +77,11 @@ function invalidArguments(issues: readonly z.core.$ZodIssue[]): ToolError {
 export function defineTool<I extends z.ZodObject, O extends z.ZodObject>(spec: ToolSpec<I, O>): DefinedTool {
   const { name, title, description, effect } = spec;
   const input = spec.input.strict();
+  const parse = (args: unknown): z.output<I> => {
+    const parsed = input.safeParse(args);
+    if (!parsed.success) throw invalidArguments(parsed.error.issues);
+    return parsed.data as z.output<I>;
+  };
   let listed: ListedTool | undefined;
   return {
     name,
@@ -81,10 +103,12 @@ export function defineTool<I extends z.ZodObject, O extends z.ZodObject>(spec: T
       };
       return listed;
     },
-    call: async (args, context) => {
-      const parsed = input.safeParse(args);
-      if (!parsed.success) throw invalidArguments(parsed.error.issues);
-      return spec.run(parsed.data as z.output<I>, context);
+    call: async (args, context) => spec.run(parse(args), context),
+    reconcile: async (args, context) => {
+      if (spec.reconcile === undefined || context.idempotencyKey === undefined) {
+        throw new ToolError('cannot_reconcile', 'this tool cannot tell what became of an earlier call');
+      }
+      return spec.reconcile(parse(args), context);
     },
   };
 }

@@ -1,4 +1,6 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
+import type { Reconciliation } from '#core/server-kit/define-tool.ts';
+import { RECONCILED_META } from '#core/server-kit/tool-context.ts';
 import { ToolError } from '#core/server-kit/tool-error.ts';
 
 function result(structuredContent: Record<string, unknown>, isError: boolean): CallToolResult {
@@ -9,6 +11,16 @@ function result(structuredContent: Record<string, unknown>, isError: boolean): C
 /** A tool's answer: the object, and the same as compact JSON for clients that read text only. */
 export function success(output: Readonly<Record<string, unknown>>): CallToolResult {
   return result(output, false);
+}
+
+/** What became of an earlier call: its answer where it happened, and the verdict in `_meta`. */
+export function reconciled(reconciliation: Reconciliation<Readonly<Record<string, unknown>>>): CallToolResult {
+  const { found } = reconciliation;
+  const answer =
+    found === 'executed'
+      ? success(reconciliation.result)
+      : result(found === 'unknown' ? { looked: reconciliation.looked } : {}, false);
+  return { ...answer, _meta: { [RECONCILED_META]: found } };
 }
 
 /** A tool's no, as `{error: {code, message, retryable, hint, …}}`. */

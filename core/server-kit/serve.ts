@@ -16,8 +16,8 @@ import type { DefinedTool } from '#core/server-kit/define-tool.ts';
 import { EnvironmentError } from '#core/server-kit/environment.ts';
 import { createLog, type Log } from '#core/server-kit/log.ts';
 import type { Resources } from '#core/server-kit/resources.ts';
-import { failure, success, toToolError } from '#core/server-kit/result.ts';
-import { openContext, type ToolContext } from '#core/server-kit/tool-context.ts';
+import { failure, reconciled, success, toToolError } from '#core/server-kit/result.ts';
+import { openContext, RECONCILE_META, type ToolContext } from '#core/server-kit/tool-context.ts';
 
 /** One stdio server. */
 export interface ServerSpec {
@@ -109,9 +109,11 @@ function showTools(server: Server, spec: ServerSpec, calls: Calls, log: Log): vo
     const tool = tools.get(params.name);
     if (tool === undefined) throw new McpError(ErrorCode.InvalidParams, 'Unknown tool');
     try {
-      return success(
-        await calls.run(tool.effect, params._meta, extra, (context) => tool.call(params.arguments ?? {}, context)),
-      );
+      const args = params.arguments ?? {};
+      if (params._meta?.[RECONCILE_META] === true) {
+        return reconciled(await calls.run('read', params._meta, extra, (context) => tool.reconcile(args, context)));
+      }
+      return success(await calls.run(tool.effect, params._meta, extra, (context) => tool.call(args, context)));
     } catch (thrown) {
       const error = toToolError(thrown, tool.name);
       if (error.code === 'internal') log.error('tool failed unexpectedly', { tool: tool.name, stack: stackOf(thrown) });

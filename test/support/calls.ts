@@ -9,6 +9,7 @@ export function toolPolicy(overrides: Partial<ToolPolicy> = {}): ToolPolicy {
     cacheTtlMs: 0,
     idempotencyKey: 'optional',
     vendorKey: false,
+    reconcile: false,
     ratePerMinute: 0,
     ...overrides,
   };
@@ -31,6 +32,7 @@ export function toolCall(overrides: Partial<ToolCall> = {}): ToolCall {
     argumentsJson: '{}',
     principal: anonymousPrincipal(),
     requestId: 'test-request',
+    reconcile: false,
     fresh: false,
     report: callReport(),
     arrivedAtMs: performance.now(),
