@@ -36,8 +36,9 @@ export class Flight {
 
   /** Executes, as long as anybody waits for it. Never rejects. */
   async fly(): Promise<void> {
-    while (this.#present > 0) {
-      const attempt = this.#begin();
+    for (let [pilot] = this.#waiters; pilot !== undefined; [pilot] = this.#waiters) {
+      const attempt = attemptOf(pilot.call);
+      this.#attempt = attempt;
       const timer = setTimeout(expire, attempt.timeoutMs, attempt);
       try {
         this.land(await this.#execute(attempt));
@@ -69,17 +70,6 @@ export class Flight {
     else if (this.#present > 0) this.#release(waiter).reject(perhapsExecuted(reason));
     // What became of it is told by the layer that holds the call.
     else this.#attempt.abort.abort(reason);
-  }
-
-  #begin(): ToolCall {
-    for (const waiter of this.#waiters) {
-      if (waiter.gone) continue;
-      const { call } = waiter;
-      const timeoutMs = call.policy.deadlineMs;
-      this.#attempt = { ...call, abort: new AbortController(), arrivedAtMs: performance.now(), timeoutMs };
-      return this.#attempt;
-    }
-    throw new Error('nobody waits');
   }
 
   /** Those who came to an execution that was cut short by its time, or by all others leaving, have another one. */
@@ -124,12 +114,18 @@ class Waiter {
 
   /** The abort listener. */
   handleEvent(): void {
-    if (!this.gone) this.#flight.leave(this);
+    this.#flight.leave(this);
   }
 
   forget(): void {
     this.call.abort.signal.removeEventListener('abort', this);
   }
+}
+
+/** The same call with a life of its own. */
+function attemptOf(call: ToolCall): ToolCall {
+  const timeoutMs = call.policy.deadlineMs;
+  return { ...call, abort: new AbortController(), arrivedAtMs: performance.now(), timeoutMs };
 }
 
 function expire({ abort, timeoutMs }: ToolCall): void {

@@ -249,6 +249,21 @@ describe('deadlines', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  it('count those who wait rightly: the last of them has it cancelled also after others were refused', async () => {
+    const executions = new Executions();
+    const withoutDeadline = new Cache(new MemoryCacheStore()).policy(executions.next);
+    const refused = endings([withoutDeadline(cached())]);
+    await vi.advanceTimersByTimeAsync(DEADLINE_MS);
+    const last = cached();
+    endings([withoutDeadline(last)]);
+    await vi.advanceTimersByTimeAsync(DEADLINE_MS);
+    expect(refused[0]).toBeInstanceOf(Cancelled);
+    expect(executions.count).toBe(3);
+    last.abort.abort(CLIENT_GONE);
+    await settled();
+    expect(executions.last.call.abort.signal.reason).toBe(CLIENT_GONE);
+  });
+
   it('let a lone call be told by the layer that held it', async () => {
     const { executions, invoke } = setUp();
     const ended = endings([invoke(cached({ timeoutMs: 50 }))]);

@@ -18,8 +18,12 @@ it.each([
   ['a member more', '{"a":1}', '{"a":1,"b":null}'],
   ['no arguments', '{}', '{"a":{}}'],
   ['another nesting', '{"a":{"b":1},"c":2}', '{"a":{"b":1,"c":2}}'],
-  ['a number that would be rounded to the same', '{"a":12345678901234567890}', '{"a":12345678901234567891}'],
-  ['a number that would overflow to the same', '{"a":1e999}', '{"a":2e999}'],
+  [
+    'a number that would be rounded to the same',
+    '{"b":0,"a":12345678901234567890}',
+    '{"b":0,"a":12345678901234567891}',
+  ],
+  ['a number that would overflow to the same', '{"b":0,"a":1e999}', '{"b":0,"a":2e999}'],
   ['a member named __proto__', '{"__proto__":{"a":1}}', '{"__proto__":{"a":2}}'],
 ])('is another one for %s', (_what, one, other) => {
   expect(keyOf(one)).not.toBe(keyOf(other));

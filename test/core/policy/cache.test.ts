@@ -185,4 +185,37 @@ describe('a call that asks for a fresh answer', () => {
     await slow;
     expect(text(await invoke(cached()))).toBe('{"n":1}');
   });
+
+  it('is kept also where one that began before it ends while it runs', async () => {
+    const { next, invoke } = setUp();
+    const older = Promise.withResolvers<ToolResult>();
+    const newer = Promise.withResolvers<ToolResult>();
+    next.mockReturnValueOnce(older.promise).mockReturnValueOnce(newer.promise);
+    const calls = [invoke(cached({ fresh: true })), invoke(cached({ fresh: true }))];
+    older.resolve(toolResult('{"n":"older"}'));
+    await calls[0];
+    newer.resolve(toolResult('{"n":"newer"}'));
+    await calls[1];
+    expect(text(await invoke(cached()))).toBe('{"n":"newer"}');
+  });
+
+  it('leaves those who come after it together, also when those who came before it have their answer', async () => {
+    const { next, invoke } = setUp();
+    const answers = Array.from({ length: 3 }, () => Promise.withResolvers<ToolResult>());
+    for (const { promise } of answers) next.mockReturnValueOnce(promise);
+    const before = invoke(cached());
+    const fresh = invoke(cached({ fresh: true }));
+    const after = invoke(cached());
+    answers[0]?.resolve(toolResult('{"n":"before"}'));
+    await before;
+    const together = invoke(cached());
+    expect(next).toHaveBeenCalledTimes(3);
+    answers[1]?.resolve(toolResult('{"n":"fresh"}'));
+    answers[2]?.resolve(toolResult('{"n":"after"}'));
+    expect((await Promise.all([fresh, after, together])).map(text)).toEqual([
+      '{"n":"fresh"}',
+      '{"n":"after"}',
+      '{"n":"after"}',
+    ]);
+  });
 });
