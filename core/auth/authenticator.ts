@@ -13,9 +13,10 @@ export interface Authenticator {
 
 /**
  * Why a credential was refused, for the operator alone: the caller always gets the same 401.
- * `unknown` is a credential that is neither a key nor a token, `untrusted` a token without a key to check it with.
+ * `unknown` is a credential that is neither a key nor a token, `untrusted` a token whose key the issuer does not publish,
+ * or did not when it was last reached.
  */
-export type RefusalReason = 'missing' | 'unknown' | 'expired' | 'untrusted' | 'signature' | 'claims' | 'malformed';
+export type RefusalReason = 'unknown' | 'expired' | 'untrusted' | 'signature' | 'claims' | 'malformed';
 
 /** What an operator wants to know of the credentials; nothing here holds one. */
 export type AuthEvent =
@@ -27,7 +28,7 @@ export type AuthEvent =
   | { readonly event: 'auth:jwks_loaded'; readonly keys: number }
   /** The issuer's keys could not be fetched: those of before stay in force. */
   | { readonly event: 'auth:jwks_failed'; readonly reason: string; readonly keysKept: number; readonly retryMs: number }
-  /** A credential was refused; not told any more of an address once it is limited, nor where none was shown. */
+  /** A credential was refused; told of at most so many a minute and address as make it limited. */
   | {
       readonly event: 'auth:refused';
       readonly reason: RefusalReason;

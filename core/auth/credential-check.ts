@@ -1,9 +1,9 @@
 import { BridgeError } from '#core/errors.ts';
 import type { Principal } from '#core/principal.ts';
 import type { ApiKeys, ApiKeysStats } from './api-keys.ts';
-import type { AuthEvent, Authenticator } from './authenticator.ts';
+import type { AuthEvent, Authenticator, RefusalReason } from './authenticator.ts';
 import { type Digest, digestOf } from './digest-map.ts';
-import type { FailedAttempts } from './failed-attempts.ts';
+import { FailedAttempts } from './failed-attempts.ts';
 import type { Jwt, JwtStats, TokenRefusal } from './jwt.ts';
 
 /** Who may call, as `/status` tells it. */
@@ -27,8 +27,9 @@ export interface CredentialCheckOptions {
 
 /**
  * Keys, tokens, or both. A credential is hashed once; its digest finds a key or a token that was verified before, and
- * either always passes. Only what neither knows can be a failed attempt, and above the limit of its address it is not
- * even verified.
+ * either always passes. What could be a guess is a failed attempt of its address; a key or a token of the issuer that is
+ * too old is none, nor is a token whose key may only be too new for us. Above the limit of an address every refusal is
+ * 429, and only some of its new tokens are verified at all.
  */
 export class CredentialCheck implements Authenticator {
   readonly #keys: ApiKeys | undefined;
@@ -36,12 +37,15 @@ export class CredentialCheck implements Authenticator {
   readonly #failedAttempts: FailedAttempts;
   readonly #on: (event: AuthEvent) => void;
   readonly #wallNow: () => number;
+  /** How often refusals that are no failed attempts were told of an address. */
+  readonly #told: FailedAttempts;
   readonly #refused = { missing: 0, invalid: 0, limited: 0 };
 
   constructor({ keys, jwt, failedAttempts, on, wallNow = Date.now }: CredentialCheckOptions) {
     this.#keys = keys;
     this.#jwt = jwt;
     this.#failedAttempts = failedAttempts;
+    this.#told = new FailedAttempts({ max: failedAttempts.max });
     this.#on = on;
     this.#wallNow = wallNow;
   }
@@ -61,9 +65,14 @@ export class CredentialCheck implements Authenticator {
     const jwt = this.#jwt;
     if (jwt === undefined) throw this.#refuse(address, { reason: 'unknown' });
     const known = jwt.recall(digest);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      if ('reason' in known) throw this.#refuse(address, known);
+      return known;
+    }
     if (!isTokenLike(credential)) throw this.#refuse(address, { reason: 'unknown' });
-    this.#refuseWhereLimited(address);
+    if (this.#failedAttempts.limitedForMs(address) > 0 && !this.#failedAttempts.spare(address)) {
+      throw this.#limited(RETRY_UNVERIFIED_MS);
+    }
     return this.#verify(jwt, credential, digest, address);
   }
 
@@ -93,27 +102,41 @@ export class CredentialCheck implements Authenticator {
     return verdict;
   }
 
-  /** Counts a failed attempt. @returns what to throw */
+  /** Counts and tells a refusal. @returns what to throw */
   #refuse(address: string, why: TokenRefusal & { readonly principal?: string }): BridgeError {
-    this.#refuseWhereLimited(address);
+    const waitMs = this.#failedAttempts.limitedForMs(address);
+    if (waitMs > 0) return this.#limited(waitMs);
     this.#refused.invalid += 1;
-    this.#on({ event: 'auth:refused', ...why });
-    this.#failedAttempts.count(address);
+    const attempts = IS_GUESS[why.reason] ? this.#failedAttempts : this.#told;
+    if (attempts.limitedForMs(address) === 0) {
+      this.#on({ event: 'auth:refused', ...why });
+      attempts.count(address);
+    }
     return unauthorized();
   }
 
-  /** @throws BridgeError rate_limited */
-  #refuseWhereLimited(address: string): void {
-    const waitMs = this.#failedAttempts.limitedForMs(address);
-    if (waitMs === 0) return;
+  #limited(retryAfterMs: number): BridgeError {
     this.#refused.limited += 1;
-    throw new BridgeError(
+    return new BridgeError(
       'rate_limited',
       `${this.#failedAttempts.max} attempts with bad credentials came from this address within a minute; correct the credential before the next one`,
-      { retryAfterMs: waitMs },
+      { retryAfterMs },
     );
   }
 }
+
+/** A token that was not even verified may be a good one: it is worth another try soon. */
+const RETRY_UNVERIFIED_MS = 1_000;
+
+/** Whether who shows such a credential may be trying some. The others hold something that was good once, or may be soon. */
+const IS_GUESS = {
+  unknown: true,
+  malformed: true,
+  signature: true,
+  expired: false,
+  claims: false,
+  untrusted: false,
+} as const satisfies Record<RefusalReason, boolean>;
 
 /** Three parts, which no key of `fleet key create` has. */
 function isTokenLike(credential: string): boolean {

@@ -3,6 +3,17 @@ import { isIPv6 } from 'node:net';
 const DEFAULT_MAX = 20;
 const DEFAULT_MAX_ADDRESSES = 10_000;
 const WINDOW_MS = 60_000;
+/** Many callers may share an address (a front's, say): the guesses of one must not keep out the new tokens of the others. */
+const SPARED_PER_SECOND = 20;
+
+/** The failures of one address in its minute. */
+interface Window {
+  readonly endsAtMs: number;
+  failures: number;
+  /** The second in which attempts were spared last, and how many. */
+  second: number;
+  spared: number;
+}
 
 export interface FailedAttemptsOptions {
   /** Of one address within a minute; default 20. */
@@ -25,7 +36,7 @@ export class FailedAttempts {
   readonly #now: () => number;
   readonly #onLimited: (address: string, failures: number) => void;
   /** In the order in which their minutes began. */
-  readonly #windows = new Map<string, { readonly endsAtMs: number; failures: number }>();
+  readonly #windows = new Map<string, Window>();
 
   constructor(options: FailedAttemptsOptions = {}) {
     this.#max = options.max ?? DEFAULT_MAX;
@@ -53,6 +64,23 @@ export class FailedAttempts {
     return Math.max(0, window.endsAtMs - this.#now());
   }
 
+  /**
+   * Whether a limited address may make one more attempt all the same, if looking at it costs something: 20 in each
+   * second may, which is nothing for us and little for who guesses.
+   */
+  spare(address: string): boolean {
+    const window = this.#windows.get(networkOf(address));
+    if (window === undefined) return true;
+    const second = Math.floor(this.#now() / 1000);
+    if (window.second !== second) {
+      window.second = second;
+      window.spared = 0;
+    }
+    if (window.spared >= SPARED_PER_SECOND) return false;
+    window.spared += 1;
+    return true;
+  }
+
   /** Counts a failure. Not to be called while the address is limited. */
   count(address: string): void {
     const network = networkOf(address);
@@ -61,7 +89,7 @@ export class FailedAttempts {
     let window = this.#windows.get(network);
     if (window === undefined) {
       if (this.#windows.size >= this.#maxAddresses) this.#forgetOldest();
-      window = { endsAtMs: now + WINDOW_MS, failures: 0 };
+      window = { endsAtMs: now + WINDOW_MS, failures: 0, second: -1, spared: 0 };
       this.#windows.set(network, window);
     }
     window.failures += 1;

@@ -51,6 +51,15 @@ export interface TokenRefusal {
   readonly claim?: string;
 }
 
+/** What is remembered of a token: good until then (wall clock), and refused for this reason from then on. */
+interface Remembered {
+  readonly caller: Caller | undefined;
+  readonly expiresAtMs: number;
+  readonly refusal: TokenRefusal;
+}
+
+const EXPIRED: TokenRefusal = { reason: 'expired' };
+
 /** The tokens as `/status` tells them. */
 export interface JwtStats {
   readonly jwksKeys: number;
@@ -62,8 +71,8 @@ export interface JwtStats {
 }
 
 /**
- * Tokens of one issuer. A token that was verified is remembered by its digest until it expires, or until the issuer's
- * keys change; another one of the same subject is another token. The principal is `jwt:` and the token's subject.
+ * Tokens of one issuer. What became of a token that the issuer had signed is remembered by its digest until the issuer's
+ * keys change, so that its signature is checked once; another token of the same subject is another one. The principal is `jwt:` and the token's subject.
  */
 export class Jwt {
   readonly #options: JwtOptions;
@@ -71,7 +80,7 @@ export class Jwt {
   readonly #maxRemembered: number;
   readonly #source: JwksSource;
   readonly #jwks: Jwks;
-  readonly #remembered = new DigestMap<{ readonly caller: Caller; readonly expiresAtMs: number }>();
+  readonly #remembered = new DigestMap<Remembered>();
 
   constructor(options: JwtOptions) {
     this.#options = options;
@@ -89,13 +98,11 @@ export class Jwt {
     });
   }
 
-  /** Who showed a token that was verified before and has not expired. */
-  recall(digest: Digest): Principal | undefined {
+  /** Who showed a token that was verified before, or why it is not good for anything; undefined for a new one. */
+  recall(digest: Digest): Principal | TokenRefusal | undefined {
     const known = this.#remembered.get(digest);
     if (known === undefined) return undefined;
-    if (known.expiresAtMs > this.#wallNow()) return known.caller;
-    this.#remembered.delete(digest);
-    return undefined;
+    return known.caller !== undefined && known.expiresAtMs > this.#wallNow() ? known.caller : known.refusal;
   }
 
   /** Checks a token: signature, issuer, audience, times, subject. Never rejects. */
@@ -115,13 +122,15 @@ export class Jwt {
         currentDate: new Date(this.#wallNow()),
         requiredClaims: ['exp', 'sub'],
       });
-      if (typeof payload.sub !== 'string' || !SUBJECT.test(payload.sub)) return { reason: 'claims', claim: 'sub' };
+      if (typeof payload.sub !== 'string' || !SUBJECT.test(payload.sub)) {
+        return this.#refused(digest, generation, { reason: 'claims', claim: 'sub' });
+      }
       const caller = new Caller(`jwt:${payload.sub}`, scopesOf(payload), this.#options.ratePerMinute);
-      // The key may have been taken back meanwhile.
-      if (generation === this.#jwks.generation) this.#remember(digest, caller, payload.exp ?? 0);
+      const expiresAtMs = (payload.exp ?? 0) * 1000 + CLOCK_TOLERANCE_MS;
+      this.#remember(digest, generation, { caller, expiresAtMs, refusal: EXPIRED });
       return caller;
     } catch (error) {
-      return refusalOf(error);
+      return this.#refused(digest, generation, refusalOf(error));
     }
   }
 
@@ -141,12 +150,22 @@ export class Jwt {
     await this.#source.close();
   }
 
-  #remember(digest: Digest, caller: Caller, expiresAtSeconds: number): void {
+  /** A token of the issuer that is too old, or for somebody else, stays so; one that is too new does not. */
+  #refused(digest: Digest, generation: number, refusal: TokenRefusal): TokenRefusal {
+    if (refusal.reason === 'expired' || (refusal.reason === 'claims' && refusal.claim !== 'nbf')) {
+      this.#remember(digest, generation, { caller: undefined, expiresAtMs: 0, refusal });
+    }
+    return refusal;
+  }
+
+  #remember(digest: Digest, generation: number, what: Remembered): void {
+    // The key that it was checked with may have been taken back meanwhile.
+    if (generation !== this.#jwks.generation) return;
     if (this.#remembered.size >= this.#maxRemembered) {
       const oldest = this.#remembered.oldest();
       if (oldest !== undefined) this.#remembered.delete(oldest);
     }
-    this.#remembered.set(digest, { caller, expiresAtMs: expiresAtSeconds * 1000 + CLOCK_TOLERANCE_MS });
+    this.#remembered.set(digest, what);
   }
 }
 

@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { AuthenticatorError, createAuthenticator } from '#core/auth/create-authenticator.ts';
 import { BridgeError } from '#core/errors.ts';
 import { Issuer } from '../../support/issuer.ts';
@@ -107,10 +107,7 @@ describe('a flood of bad credentials (S9)', () => {
 
     expect(await auth.whois('secret')).toBe('planner');
     expect(await auth.whois(verified)).toBe('jwt:early');
-    // Not even verified: a token nobody has seen could be one more guess.
-    const late = await issuer.token('', { claims: { sub: 'late' } });
-    expect(await auth.whois(late)).toBe('rate_limited');
-    expect(await auth.whois(late, '192.0.2.2')).toBe('jwt:late');
+    expect(await auth.whois('guess', '::ffff:192.0.2.1')).toBe('rate_limited');
     expect(await auth.whois('guess', '192.0.2.2')).toBe('unauthorized');
     expect(await auth.whois(undefined)).toBe('unauthorized');
 
@@ -122,6 +119,52 @@ describe('a flood of bad credentials (S9)', () => {
       refused: { missing: 1, invalid: 21, limited: 31 },
       failingAddresses: 2,
     });
+  });
+
+  it('leaves room for some new tokens of whoever shares the address, and no more', async () => {
+    using file = new TemporaryKeyFile([]);
+    await using issuer = await Issuer.start();
+    await using auth = await authenticatorWith({ keysFile: file.path, jwt: issuer.settings, maxFailedAttempts: 3 });
+    await auth.check.reload();
+    for (let i = 0; i < 4; i += 1) await auth.whois(`guess ${i}`);
+    expect(await auth.whois(await issuer.token('', { claims: { sub: 'new' } }))).toBe('jwt:new');
+    const forged = await issuer.makeKey('ES256', issuer.key.kid);
+    const tokens = await Promise.all(
+      Array.from({ length: 200 }, (_, i) => issuer.token('*:*', { key: forged, claims: { sub: `s${i}` } })),
+    );
+    const verify = vi.spyOn(globalThis.crypto.subtle, 'verify');
+    onTestFinished(() => verify.mockRestore());
+    const codes = await Promise.all(tokens.map((token) => auth.whois(token)));
+    expect(new Set(codes)).toEqual(new Set(['rate_limited']));
+    // A second may have begun anew in between.
+    expect(verify.mock.calls.length).toBeGreaterThan(0);
+    expect(verify.mock.calls.length).toBeLessThanOrEqual(40);
+  });
+
+  it('is none where the credential was good once, or may be soon', async () => {
+    using file = new TemporaryKeyFile([entry('old', { expires: '2020-01-01' })]);
+    await using issuer = await Issuer.start();
+    await using auth = await authenticatorWith({ keysFile: file.path, jwt: issuer.settings, maxFailedAttempts: 3 });
+    const bad = [
+      await issuer.token('', { expiresIn: -60 }),
+      await issuer.token('', { claims: { aud: 'other' } }),
+      await issuer.token('', { key: await issuer.makeKey() }),
+      'old',
+    ];
+    for (let round = 0; round < 5; round += 1) {
+      for (const credential of bad) expect(await auth.whois(credential)).toBe('unauthorized');
+    }
+    expect(await auth.whois('guess')).toBe('unauthorized');
+    // Told as often as failed attempts would be, so that no flood fills the log.
+    expect(auth.told('auth:refused').map(({ reason }) => reason)).toEqual([
+      'expired',
+      'claims',
+      'untrusted',
+      'unknown',
+    ]);
+    expect(auth.check.stats().refused).toEqual({ missing: 0, invalid: 21, limited: 0 });
+    for (let i = 0; i < 3; i += 1) await auth.whois('guess');
+    for (const credential of bad) expect(await auth.whois(credential)).toBe('rate_limited');
   });
 
   it('says how long to wait, and how many attempts there were', async () => {

@@ -30,6 +30,19 @@ describe('failed attempts of an address', () => {
     expect(failed.limitedForMs('192.0.2.1')).toBe(0);
   });
 
+  it('still have 20 tries a second while it is limited, for who shares the address', () => {
+    const { clock, failed, fail } = attempts({ max: 1 });
+    expect(failed.spare('192.0.2.1')).toBe(true);
+    fail('192.0.2.1', 1);
+    const tries = (): number => Array.from({ length: 50 }, () => failed.spare('192.0.2.1')).filter(Boolean).length;
+    expect(tries()).toBe(20);
+    clock.now += 999;
+    expect(tries()).toBe(0);
+    clock.now += 1;
+    expect(tries()).toBe(20);
+    expect(failed.spare('192.0.2.2')).toBe(true);
+  });
+
   it('begin anew after the minute', () => {
     const { clock, failed, fail, limited } = attempts({ max: 2 });
     fail('192.0.2.1', 2);

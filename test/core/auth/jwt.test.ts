@@ -89,7 +89,7 @@ describe('a token is refused (S2)', () => {
         return [Buffer.from(JSON.stringify(header)).toString('base64url'), payload, signature].join('.');
       });
       expect(await tokens.verdict(token)).toBe(expected);
-      expect(tokens.jwt.recall(digestOf(token))).toBeUndefined();
+      expect(tokens.jwt.recall(digestOf(token)) ?? {}).not.toHaveProperty('id');
     },
   );
 
@@ -149,12 +149,42 @@ describe('a token that was verified', () => {
     const token = await issuer.token('slack:*', { expiresIn: 60 });
     expect(tokens.jwt.recall(digestOf(token))).toBeUndefined();
     expect(await tokens.verdict(token)).toBe('jwt:agent');
-    expect(tokens.jwt.recall(digestOf(token))?.id).toBe('jwt:agent');
+    expect(tokens.jwt.recall(digestOf(token))).toMatchObject({ id: 'jwt:agent' });
     now += 59_000;
-    expect(tokens.jwt.recall(digestOf(token))?.id).toBe('jwt:agent');
+    expect(tokens.jwt.recall(digestOf(token))).toMatchObject({ id: 'jwt:agent' });
     now += 8_000;
-    expect(tokens.jwt.recall(digestOf(token))).toBeUndefined();
+    expect(tokens.jwt.recall(digestOf(token))).toEqual({ reason: 'expired' });
     expect(await tokens.verdict(token)).toBe('expired');
+  });
+
+  it('and refused is remembered too, so that its signature is checked once; one that is too new is not', async () => {
+    await using issuer = await Issuer.start();
+    let now = Date.now();
+    await using tokens = await tokensOf(issuer, { wallNow: () => now });
+    const [old, foreign, young, nameless] = await Promise.all([
+      issuer.token('', { expiresIn: -60 }),
+      issuer.token('', { claims: { aud: 'other' } }),
+      issuer.token('', { claims: { nbf: nowSeconds() + 60 } }),
+      issuer.token('', { claims: { sub: '' } }),
+    ]);
+    for (const token of [old, foreign, young, nameless]) await tokens.verdict(token);
+    expect([old, foreign, young, nameless].map((token) => tokens.jwt.recall(digestOf(token)))).toEqual([
+      { reason: 'expired' },
+      { reason: 'claims', claim: 'aud' },
+      undefined,
+      { reason: 'claims', claim: 'sub' },
+    ]);
+    now += 60_000;
+    expect(await tokens.verdict(young)).toBe('jwt:agent');
+  });
+
+  it("with a key that is not the issuer's is not remembered, so that guesses fill nothing", async () => {
+    await using issuer = await Issuer.start();
+    await using tokens = await tokensOf(issuer);
+    const key = await issuer.makeKey('ES256', issuer.key.kid);
+    expect(await tokens.verdict(await issuer.token('', { key }))).toBe('signature');
+    expect(await tokens.verdict('a.b.c')).toBe('malformed');
+    expect(await tokens.verdict(await issuer.token('', { key: await issuer.makeKey() }))).toBe('untrusted');
     expect(tokens.jwt.stats().rememberedTokens).toBe(0);
   });
 
@@ -163,7 +193,12 @@ describe('a token that was verified', () => {
     await using tokens = await tokensOf(issuer, { maxRemembered: 2 });
     const three = await Promise.all(['a', 'b', 'c'].map((sub) => issuer.token('', { claims: { sub } })));
     for (const token of three) await tokens.verdict(token);
-    expect(three.map((token) => tokens.jwt.recall(digestOf(token))?.id)).toEqual([undefined, 'jwt:b', 'jwt:c']);
+    const recalled = three.map((token) => tokens.jwt.recall(digestOf(token)));
+    expect(recalled).toEqual([
+      undefined,
+      expect.objectContaining({ id: 'jwt:b' }),
+      expect.objectContaining({ id: 'jwt:c' }),
+    ]);
   });
 
   it('is verified again once the keys of the issuer have changed, and refused where its key was taken back', async () => {
