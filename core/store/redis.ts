@@ -40,7 +40,7 @@ export interface RedisConnectionOptions {
 }
 
 /** With the look at the socket that follows, a caller knows within 200 ms. */
-const COMMAND_TIMEOUT_MS = 190;
+const COMMAND_TIMEOUT_MS = 180;
 /** Only what ioredis asks by itself while it connects can last so long. */
 const HANDSHAKE_TIMEOUT_MS = 1_000;
 const CONNECT_TIMEOUT_MS = 2_000;

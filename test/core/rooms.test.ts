@@ -23,6 +23,8 @@ const CASES: readonly { readonly file: string; readonly code: string; readonly a
   ...allowed('core/http', "'#core/bridge.ts'", "'hono'", "'@hono/node-server'"),
   ...forbidden('core/auth', "'#core/http/app.ts'", "'#core/config/problems.ts'", "'ioredis'"),
   ...allowed('core/auth', "'#core/principal.ts'", "'jose'", "'undici'"),
+  ...forbidden('core/store', "'#core/policy/retry.ts'", "'#core/auth/authenticator.ts'", "'hono'"),
+  ...allowed('core/store', "'#core/call.ts'", "'ioredis'", "'pg'", "'lru-cache'"),
   ...forbidden('core/telemetry', "'#core/pool/pool.ts'", "'hono'"),
   ...allowed('core/telemetry', "'pino'"),
   ...forbidden('core/server-kit', "'#core/pool/pool.ts'", "'pg'"),

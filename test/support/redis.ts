@@ -68,6 +68,10 @@ class Server implements TestRedis {
   readonly #folder: string;
   readonly #options: TestRedisOptions;
   #child: ChildProcess | undefined;
+  /** A run that is broken off leaves no Redis behind. */
+  readonly #atExit = (): void => {
+    this.#child?.kill('SIGKILL');
+  };
 
   constructor(binary: string, folder: string, port: number, options: TestRedisOptions) {
     this.#binary = binary;
@@ -95,6 +99,7 @@ class Server implements TestRedis {
       { stdio: ['ignore', 'pipe', 'pipe'] },
     );
     this.#child = child;
+    process.once('exit', this.#atExit);
     let said = '';
     const keep = (chunk: Buffer): void => {
       said = (said + chunk).slice(-2_000);
@@ -123,6 +128,7 @@ class Server implements TestRedis {
   async kill(): Promise<void> {
     const child = this.#child;
     this.#child = undefined;
+    process.off('exit', this.#atExit);
     if (child === undefined || child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const closed = once(child, 'close');
     child.kill('SIGKILL');

@@ -64,6 +64,12 @@ describe('the hang watch', () => {
     expect(hangs).toBe(0);
     watch.end(long);
     watch.end(short);
+  });
+
+  it('is as strict as ever once the long value has arrived', async () => {
+    const long = watch.begin(8 * 1024 * 1024);
+    await vi.advanceTimersByTimeAsync(250);
+    watch.end(long);
     watch.begin(0);
     await vi.advanceTimersByTimeAsync(203);
     expect(hangs).toBe(1);
