@@ -1,7 +1,7 @@
 /**
  * A call's arguments with the members of every object in one order, so that two bodies that mean the same are the same
  * text. Whitespace, escapes and the spelling of numbers were settled when the arguments were serialised anew.
- * @param json an object nested no deeper than the HTTP layer lets through
+ * @param json as JSON.stringify writes an object, nested no deeper than the HTTP layer lets through
  */
 export function canonicalArguments(json: string): string {
   const value: unknown = JSON.parse(json);
@@ -14,17 +14,10 @@ function isSorted(value: unknown): boolean {
   if (Array.isArray(value)) return value.every(isSorted);
   let previous = '';
   for (const key in value) {
-    // Keys that are array indices come first in any object, as numbers: left to the sort below.
-    if (key < previous || isIndexLike(key)) return false;
-    if (!isSorted((value as Record<string, unknown>)[key])) return false;
+    if (key < previous || !isSorted((value as Record<string, unknown>)[key])) return false;
     previous = key;
   }
   return true;
-}
-
-function isIndexLike(key: string): boolean {
-  const first = key.charCodeAt(0);
-  return first >= 48 && first <= 57;
 }
 
 function sorted(value: unknown): unknown {

@@ -44,7 +44,6 @@ export function decodeOutcome(encoded: Uint8Array): Outcome | undefined {
   if (encoded.length < PREFIX_BYTES || encoded[0] !== VERSION) return undefined;
   const buffer = Buffer.from(encoded.buffer, encoded.byteOffset, encoded.length);
   const bodyAt = PREFIX_BYTES + buffer.readUInt32BE(1);
-  if (bodyAt > buffer.length) return undefined;
   const head = parseHead(buffer.toString('utf8', PREFIX_BYTES, bodyAt));
   if (head === undefined) return undefined;
   const first: FirstRequest = { requestId: head.first.requestId, traceId: head.first.traceId };

@@ -32,7 +32,9 @@ export interface RecorderStats {
   readonly orphaned: number;
   /** Settlements given up: no room, too old, or the process ended. Their keys answer `outcome_unknown`. */
   readonly dropped: number;
+  /** Settlements that the store has not taken yet, first attempts included. */
   readonly pending: number;
+  /** Of those that wait for a later attempt. */
   readonly pendingBytes: number;
 }
 
@@ -82,7 +84,7 @@ export class Recorder {
       released: this.#released,
       orphaned: this.#orphaned,
       dropped: this.#dropped,
-      pending: this.#owed.size + this.#doubtful.size,
+      pending: this.#attempts.size + this.#owed.size + this.#doubtful.size,
       pendingBytes: this.#pendingBytes,
     };
   }

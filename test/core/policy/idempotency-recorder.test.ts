@@ -115,6 +115,46 @@ describe('while the store is away', () => {
     expect(await states()).toEqual({ kept: 'done', a: 'claimed', b: 'claimed', c: 'in_flight' });
   });
 
+  it('begins with short pauses again after it was back', async () => {
+    const { store, recorder, settlement, states } = await setup();
+    store.state = 'away';
+    await recorder.settle(await settlement('a'));
+    await vi.advanceTimersByTimeAsync(60_000);
+    store.state = 'up';
+    await vi.advanceTimersByTimeAsync(2_000);
+    store.state = 'away';
+    await recorder.settle(await settlement('b'));
+    store.state = 'up';
+    await vi.advanceTimersByTimeAsync(100);
+    expect(await states()).toEqual({ a: 'done', b: 'done' });
+  });
+
+  it('tries one after the other, never one twice at a time', async () => {
+    const { store, recorder, settlement } = await setup();
+    store.state = 'away';
+    await recorder.settle(await settlement('a'));
+    store.state = 'slow';
+    await vi.advanceTimersByTimeAsync(200);
+    store.state = 'away';
+    await recorder.settle(await settlement('b'));
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(store.asked).toEqual(['complete', 'complete', 'complete']);
+    store.resume();
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(recorder.stats).toMatchObject({ recorded: 2, recordedLate: 2, pending: 0 });
+  });
+
+  it('gives up what the store refuses for another reason once it is back', async () => {
+    const { store, recorder, settlement } = await setup();
+    store.state = 'away';
+    await recorder.settle(await settlement('a'));
+    store.state = 'up';
+    vi.spyOn(store, 'complete').mockRejectedValue(new TypeError('a bug'));
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(recorder.stats).toMatchObject({ dropped: 1, pending: 0, pendingBytes: 0 });
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
   it('gives up a record when the store would have forgotten it', async () => {
     const { store, recorder, settlement } = await setup({ now: () => Date.now() });
     store.state = 'away';
@@ -146,9 +186,13 @@ describe('close', () => {
     store.state = 'slow';
     await vi.advanceTimersByTimeAsync(200);
     void recorder.settle(await settlement('b'));
-    const closed = recorder.close();
+    const closed = vi.fn();
+    const closing = recorder.close().then(closed);
+    await vi.advanceTimersByTimeAsync(100);
+    expect(closed).not.toHaveBeenCalled();
+    expect(recorder.stats.pending).toBe(2);
     store.resume();
-    await closed;
+    await closing;
     expect(store.asked.filter((name) => name === 'complete')).toHaveLength(3);
     expect(recorder.stats).toMatchObject({ recorded: 2, recordedLate: 1, pending: 0, dropped: 0 });
   });
@@ -157,6 +201,7 @@ describe('close', () => {
     const { store, recorder, settlement } = await setup();
     store.state = 'away';
     await recorder.settle(await settlement('a'));
+    await recorder.settle(await settlement('b', 0, { outcome: undefined, claimed: false }));
     store.state = 'slow';
     let closed = false;
     void recorder.close().then(() => {
@@ -172,7 +217,7 @@ describe('close', () => {
 
   it('keeps nothing afterwards, and may be called twice', async () => {
     const { store, recorder, settlement } = await setup();
-    await recorder.close();
+    expect(recorder.close()).toBe(recorder.close());
     await recorder.close();
     store.state = 'away';
     await recorder.settle(await settlement('a'));
