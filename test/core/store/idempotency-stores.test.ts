@@ -4,7 +4,7 @@ import { type Claim, type IdempotencyStore, MAX_OUTCOME_BYTES } from '#core/stor
 import { MemoryIdempotencyStore } from '#core/store/memory-idempotency-store.ts';
 import { RedisConnection } from '#core/store/redis.ts';
 import { RedisIdempotencyStore } from '#core/store/redis-idempotency-store.ts';
-import { startTestRedis, type TestRedis } from '../../support/redis.ts';
+import { startTestRedis } from '../../support/redis.ts';
 import { until } from '../../support/until.ts';
 
 const MINUTE = 60_000;
@@ -15,18 +15,15 @@ interface Subject {
   tick(): void;
 }
 
-let server: TestRedis;
+const stack = new AsyncDisposableStack();
 let redis: RedisConnection;
 
 beforeAll(async () => {
-  server = await startTestRedis();
-  redis = new RedisConnection({ url: server.url, commandTimeoutMs: 5_000 });
+  const { url } = stack.use(await startTestRedis());
+  redis = stack.use(new RedisConnection({ url, commandTimeoutMs: 5_000 }));
 });
 
-afterAll(async () => {
-  await redis.close();
-  await server[Symbol.asyncDispose]();
-});
+afterAll(() => stack.disposeAsync());
 
 function memorySubject(): Subject {
   let now = 0;
