@@ -179,6 +179,19 @@ describe('close', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  it('waits for a first attempt that is on its way', async () => {
+    const { store, recorder, settlement } = await setup();
+    store.state = 'slow';
+    void recorder.settle(await settlement('a'));
+    const closed = vi.fn();
+    const closing = recorder.close().then(closed);
+    await vi.advanceTimersByTimeAsync(100);
+    expect(closed).not.toHaveBeenCalled();
+    store.resume();
+    await closing;
+    expect(recorder.stats).toMatchObject({ recorded: 1, dropped: 0 });
+  });
+
   it('waits for what is on its way, a repeat of it included', async () => {
     const { store, recorder, settlement } = await setup();
     store.state = 'away';
