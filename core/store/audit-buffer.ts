@@ -171,7 +171,7 @@ export class AuditBuffer implements AuditLog {
       }
       if (this.#closed) return;
       this.#succeeded(batch, refused);
-    } while (this.#entries.length >= this.#maxBatch || (this.#closing !== undefined && this.#entries.length > 0));
+    } while (this.#entries.length >= this.#maxBatch);
   }
 
   #succeeded(batch: readonly AuditEntry[], refused: readonly RefusedEntry[]): void {

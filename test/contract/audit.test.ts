@@ -8,7 +8,7 @@ import { fleet as command } from '../core/cli/run.ts';
 import { Fleet, type RequestOptions } from '../support/fleet.ts';
 import { Ledger } from '../support/ledger.ts';
 import { startTestPostgres, type TestPostgres } from '../support/postgres.ts';
-import { postgresPids } from '../support/postgres-pids.ts';
+import { signalPostgres } from '../support/signal-postgres.ts';
 import { until } from '../support/until.ts';
 
 type Row = Record<string, unknown>;
@@ -208,13 +208,12 @@ describe('D5 the audit database is away', () => {
     await using fleet = await start();
     await fleet.call('echo', { text: 'before' });
     await rows(1);
-    const pids = postgresPids(postgres);
-    for (const pid of pids) process.kill(pid, 'SIGSTOP');
+    signalPostgres(postgres, 'SIGSTOP');
     try {
       for (let i = 0; i < 20; i++) expect((await fleet.call('echo', { text: String(i) })).status).toBe(200);
       expect(await audited(fleet)).toMatchObject({ buffered: 20, written: 1 });
     } finally {
-      for (const pid of pids) process.kill(pid, 'SIGCONT');
+      signalPostgres(postgres, 'SIGCONT');
     }
     expect(await rows(21)).toHaveLength(21);
   });

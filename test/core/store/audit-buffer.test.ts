@@ -134,6 +134,16 @@ describe('D5 the database is away', () => {
     expect(buffer.stats.away).toBe(false);
   });
 
+  it('no number of rows makes it be tried sooner', async () => {
+    const buffer = open({ maxBatch: 5, retryMs: 5_000 });
+    writer.away = AWAY;
+    fill(buffer, 5);
+    await vi.advanceTimersByTimeAsync(1);
+    fill(buffer, 100);
+    await vi.advanceTimersByTimeAsync(3_000);
+    expect(writer.tries).toBe(1);
+  });
+
   it('a batch that is tried again keeps its numbers', async () => {
     const buffer = open({ maxBatch: 2 });
     fill(buffer, 2);
@@ -258,12 +268,41 @@ describe('the end', () => {
     await vi.advanceTimersByTimeAsync(2_000);
     await closed;
     expect(writer.closed).toBe(1);
-    expect(events.at(-1)).toEqual({ event: 'audit:lost', rows: 2 });
+    expect(events).toEqual([{ event: 'audit:lost', rows: 2 }]);
     buffer.record(auditRow());
     expect(buffer.stats).toMatchObject({ buffered: 2, dropped: 1 });
     await vi.advanceTimersByTimeAsync(60_000);
     expect(writer.tries).toBe(1);
     expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('what succeeds only afterwards stays lost, as it was told', async () => {
+    const buffer = open();
+    const { promise, resolve } = Promise.withResolvers<never[]>();
+    writer.write = () => promise;
+    fill(buffer, 2);
+    const closed = buffer.close(100);
+    await vi.advanceTimersByTimeAsync(100);
+    await closed;
+    resolve([]);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(buffer.stats).toMatchObject({ buffered: 2, written: 0 });
+    expect(events).toEqual([{ event: 'audit:lost', rows: 2 }]);
+  });
+
+  it('rows that were dropped and could not be told of are lost rows too', async () => {
+    const buffer = open({ maxRows: 5 });
+    fill(buffer, 8);
+    writer.refuses = () => {
+      // It takes the five that waited, and then no more.
+      writer.away = AWAY;
+      return false;
+    };
+    const closed = buffer.close(1_000);
+    await vi.advanceTimersByTimeAsync(1_000);
+    await closed;
+    expect(writer.entries).toHaveLength(5);
+    expect(events.at(-1)).toEqual({ event: 'audit:lost', rows: 3 });
   });
 
   it('without a row there is nothing to wait for, even where the database is away', async () => {

@@ -6,7 +6,7 @@ import { migrateAudit } from '#core/store/postgres-audit-schema.ts';
 import { PostgresAuditWriter } from '#core/store/postgres-audit-writer.ts';
 import { auditRow } from '../../support/audit-rows.ts';
 import { startTestPostgres, type TestPostgres } from '../../support/postgres.ts';
-import { postgresPids } from '../../support/postgres-pids.ts';
+import { signalPostgres } from '../../support/signal-postgres.ts';
 import { until } from '../../support/until.ts';
 
 let postgres: TestPostgres;
@@ -269,7 +269,7 @@ describe('D5 the database is away', () => {
       await until('the first rows are written', () => buffer.stats.written === 50);
       // Killed while rows are on their way: nobody knows of those whether they were written.
       record(150);
-      for (const pid of postgresPids(postgres)) process.kill(pid, 'SIGKILL');
+      signalPostgres(postgres, 'SIGKILL');
       await until('it is noticed', () => {
         record(1);
         return buffer.stats.away;
@@ -321,8 +321,7 @@ describe('D5 the database is away', () => {
     buffer.start();
     buffer.record(auditRow({ requestId: 'before' }));
     await until('it is written', () => buffer.stats.written === 1);
-    const pids = postgresPids(postgres);
-    for (const pid of pids) process.kill(pid, 'SIGSTOP');
+    signalPostgres(postgres, 'SIGSTOP');
     try {
       buffer.record(auditRow({ requestId: 'during' }));
       await until('it is noticed', () => buffer.stats.away);
@@ -331,7 +330,7 @@ describe('D5 the database is away', () => {
       await other.close(200);
       expect(events.at(-1)).toEqual({ event: 'audit:lost', rows: 1 });
     } finally {
-      for (const pid of pids) process.kill(pid, 'SIGCONT');
+      signalPostgres(postgres, 'SIGCONT');
     }
     await until('it is written', () => buffer.stats.written === 2);
     await buffer.close(1_000);
