@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { Invoke, ToolPolicy, TraceContext } from '#core/call.ts';
 import { CallPath, type CallPathStats } from '#core/call-path.ts';
 import { addChildStats, type ChildStats, NO_CHILD_STATS } from '#core/child/child-stats.ts';
@@ -148,6 +149,7 @@ class PooledBridge implements Bridge {
       pool: this.#pool,
       breaker: settings.breaker,
       stores: options.stores ?? memoryStores(),
+      cacheScope: scopeOf(settings),
       audit: options.audit,
       onBreaker: (event) => options.on?.(event),
     });
@@ -267,6 +269,11 @@ class PooledBridge implements Bridge {
     }
     this.#options.on?.({ event, ...payload, ...(stderrTail ? { stderrTail } : {}) } as BridgeEvent);
   }
+}
+
+/** A server with another command, sandbox or credentials may answer otherwise, though it has the same name. */
+function scopeOf({ mode, command, args, env }: BridgeSettings): string {
+  return hash('sha256', JSON.stringify([mode, command, args, env]));
 }
 
 /** A convenience only: where files cannot be opened just now, the first list of tools loads what it needs by itself. */

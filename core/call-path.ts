@@ -52,6 +52,8 @@ export interface CallPathOptions {
   readonly pool: Pool<McpWorker>;
   readonly breaker: BreakerSettings;
   readonly stores: PolicyStores;
+  /** Sets cached answers apart from those of namesakes that ask somebody else. */
+  readonly cacheScope: string;
   readonly audit: AuditLog | undefined;
   readonly onBreaker: (event: BreakerEvent) => void;
 }
@@ -66,10 +68,10 @@ export class CallPath {
   readonly #retry = new Retry();
   readonly #breaker: Breaker;
 
-  constructor({ pool, breaker, stores, audit: log, onBreaker }: CallPathOptions) {
+  constructor({ pool, breaker, stores, cacheScope, audit: log, onBreaker }: CallPathOptions) {
     this.#rateLimit = new RateLimit(stores.rateLimits);
     this.#idempotency = new Idempotency(stores.idempotency);
-    this.#cache = new Cache(stores.cache);
+    this.#cache = new Cache(stores.cache, { scope: cacheScope });
     this.#breaker = new Breaker(breaker, { on: onBreaker });
     const policies = {
       audit: log === undefined ? undefined : audit(log),

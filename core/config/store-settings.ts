@@ -17,6 +17,11 @@ export function storeSettings(environment: Environment, problems: Problems): Sto
   };
 }
 
+/** What ioredis would read of a query are its own options, above ours. */
+function fits(name: string, { search, hash, pathname }: URL): boolean {
+  return name !== 'REDIS_URL' || (search === '' && hash === '' && /^\/?\d*$/.test(pathname));
+}
+
 function address(
   name: string,
   protocols: readonly string[],
@@ -25,8 +30,8 @@ function address(
 ): string | undefined {
   const said = environment.secret(name, problems);
   if (said === undefined) return undefined;
-  const protocol = URL.parse(said)?.protocol;
-  if (protocol !== undefined && protocols.includes(protocol)) return said;
+  const url = URL.parse(said);
+  if (url !== null && protocols.includes(url.protocol) && fits(name, url)) return said;
   problems.add(name, `must be an address such as ${protocols[0]}//host:port/0`);
   return undefined;
 }

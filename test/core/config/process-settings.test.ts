@@ -95,6 +95,9 @@ it('the addresses of the stores are taken, and refused without their value', () 
   });
   expect(stores).toEqual({ redisUrl: 'rediss://:pw@redis:6380/1', auditDatabaseUrl: 'postgresql://u:pw@db/audit' });
   expect(ratePerMinute).toBe(600);
+  for (const REDIS_URL of ['redis://h/0?tls=canary', 'redis://h/0#canary', 'redis://h/canary']) {
+    expect(settings({ REDIS_URL }).problems).toEqual(['REDIS_URL: must be an address such as redis://host:port/0']);
+  }
   expect(settings({ REDIS_URL: 'canary:6379', AUDIT_DATABASE_URL: 'mysql://canary' }).problems).toEqual([
     'REDIS_URL: must be an address such as redis://host:port/0',
     'AUDIT_DATABASE_URL: must be an address such as postgres://host:port/0',
