@@ -100,8 +100,6 @@ export class ApiKeys {
     const file = await rereadKeyFile(path);
     if (this.#closed) return;
     if (file.problems.length > 0) {
-      // Half a file is no mistake: whoever writes it will be done when it is looked at next.
-      if ((await markOf(path)) !== mark) return;
       this.#mark = mark;
       this.#stale = true;
       const problems = file.problems.map(({ where, what }) => `${where}: ${what}`);

@@ -1,12 +1,21 @@
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ApiKeys } from '#core/auth/api-keys.ts';
 import type { AuthEvent } from '#core/auth/authenticator.ts';
 import { digestOf } from '#core/auth/digest-map.ts';
 import { readKeyFile } from '#core/auth/key-file.ts';
 import { until } from '../../support/until.ts';
 import { entry, TemporaryKeyFile } from './support.ts';
+
+vi.mock('node:fs/promises', { spy: true });
+
+/** The file has been looked at some times from now on. */
+async function looksPass(): Promise<void> {
+  const before = vi.mocked(stat).mock.calls.length;
+  await until('it is looked at', () => vi.mocked(stat).mock.calls.length > before + 5);
+}
 
 function open(path: string, ratePerMinute?: number) {
   const events: AuthEvent[] = [];
@@ -55,6 +64,15 @@ describe('the keys of a file', () => {
     expect(told('auth:keys_rejected')).toEqual([]);
   });
 
+  it('follow an edit that leaves the file as long as it was (S7)', async () => {
+    using file = new TemporaryKeyFile([entry('old')]);
+    const { id } = open(file.path);
+    await looksPass();
+    file.write([entry('new')]);
+    await until('the new key is known', () => id('new'));
+    expect(id('old')).toBeUndefined();
+  });
+
   it('follow a file that is renamed into place, and a link that is turned, as mounted secrets are (S7)', async () => {
     using file = new TemporaryKeyFile([entry('old')]);
     for (const version of ['1', '2']) {
@@ -80,6 +98,8 @@ describe('the keys of a file', () => {
     const { keys, id, told } = open(file.path);
     file.write('[{"id": "canary"');
     await until('it is told', () => told('auth:keys_rejected').length);
+    await looksPass();
+    expect(told('auth:keys_rejected')).toHaveLength(1);
     expect(id('old')).toBe('planner');
     expect(keys.stats()).toMatchObject({ keys: 1, stale: true });
     file.write([{ id: 'planner', sha256: 'canary', allow: [] }]);
@@ -94,6 +114,7 @@ describe('the keys of a file', () => {
     await until('the mended file is taken', () => id('new'));
     expect(id('old')).toBeUndefined();
     expect(keys.stats().stale).toBe(false);
+    await looksPass();
     expect(told('auth:keys_rejected')).toHaveLength(3);
     expect(told('auth:keys_loaded')).toEqual([{ event: 'auth:keys_loaded', keys: 1, principals: 1 }]);
   });

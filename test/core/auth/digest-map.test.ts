@@ -1,6 +1,8 @@
-import { createHash } from 'node:crypto';
-import { expect, it } from 'vitest';
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { expect, it, vi } from 'vitest';
 import { DigestMap, digestFromHex, digestOf } from '#core/auth/digest-map.ts';
+
+vi.mock('node:crypto', { spy: true });
 
 it('a digest is 32 bytes whatever the length of the credential, and the SHA-256 of it', () => {
   for (const credential of ['', 'x', 'mbf_secret', 'y'.repeat(10_000)]) {
@@ -15,7 +17,11 @@ it('credentials of any length are compared without a throw, and only the one tha
   map.set(digestOf('the secret'), 'planner');
   const others = ['', 't', 'the secre', 'the secret ', 'the secret2', 'THE SECRET', 'é', 'x'.repeat(100_000)];
   expect(others.map((credential) => map.get(digestOf(credential)))).toEqual(others.map(() => undefined));
+  vi.mocked(timingSafeEqual).mockClear();
   expect(map.get(digestOf('the secret'))).toBe('planner');
+  expect(vi.mocked(timingSafeEqual).mock.calls.map(([a, b]) => [a.byteLength, b.byteLength])).toEqual([[32, 32]]);
+  vi.mocked(timingSafeEqual).mockReturnValueOnce(false);
+  expect(map.get(digestOf('the secret'))).toBeUndefined();
 });
 
 it('what was deleted is found no more, and the first that was set is the oldest', () => {

@@ -1,5 +1,5 @@
 import { UnsecuredJWT } from 'jose';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { digestOf } from '#core/auth/digest-map.ts';
 import { Jwt, type JwtOptions } from '#core/auth/jwt.ts';
 import { Issuer, sign, type TokenOptions } from '../../support/issuer.ts';
@@ -107,6 +107,13 @@ describe('a token is refused (S2)', () => {
     expect(issuer.requests).toBe(fetched);
   });
 
+  it('signed in a way that is not on our list, though its key is published', async () => {
+    await using issuer = await Issuer.start();
+    const key = await issuer.addKey('ML-DSA-44');
+    await using tokens = await tokensOf(issuer);
+    expect(await tokens.verdict(await issuer.token('*:*', { key }))).toBe('malformed');
+  });
+
   it('that carries its own key, or names one elsewhere', async () => {
     await using issuer = await Issuer.start();
     await using tokens = await tokensOf(issuer);
@@ -199,6 +206,24 @@ describe('a token that was verified', () => {
       expect.objectContaining({ id: 'jwt:b' }),
       expect.objectContaining({ id: 'jwt:c' }),
     ]);
+  });
+
+  it('is not remembered where its key was taken back while it was verified', async () => {
+    await using issuer = await Issuer.start();
+    await using tokens = await tokensOf(issuer);
+    const token = await issuer.token('*:*');
+    const { subtle } = globalThis.crypto;
+    const verify = subtle.verify.bind(subtle);
+    const spy = vi.spyOn(subtle, 'verify').mockImplementationOnce(async (...input) => {
+      await issuer.addKey();
+      issuer.withdrawKey(issuer.key.kid);
+      await tokens.jwt.reload();
+      return verify(...(input as Parameters<typeof verify>));
+    });
+    onTestFinished(() => spy.mockRestore());
+    expect(await tokens.verdict(token)).toBe('jwt:agent');
+    expect(tokens.jwt.recall(digestOf(token))).toBeUndefined();
+    expect(await tokens.verdict(token)).toBe('untrusted');
   });
 
   it('is verified again once the keys of the issuer have changed, and refused where its key was taken back', async () => {
