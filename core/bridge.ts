@@ -27,7 +27,7 @@ export interface BridgeSettings {
   readonly title: string;
   readonly description: string;
   readonly mode: BridgeMode;
-  /** Names of required variables that are not set (mode `not_configured`). */
+  /** Names of required variables that are not set (mode `not_configured`); `A (or B, C)` where one of them is enough. */
   readonly missing: readonly string[];
   readonly command: string;
   readonly args: readonly string[];

@@ -76,6 +76,11 @@ export interface BridgeManifest {
   /** The stdio server: a TypeScript or JavaScript module run by this Node, or any command. */
   readonly server: { readonly module: URL } | { readonly command: string; readonly args: readonly string[] };
   readonly environment: readonly EnvironmentVariable[];
+  /**
+   * Ways to sign in where there are several, each by the variables it takes (none of them `required` by itself): one way
+   * must be complete, and only one. The first is the one to recommend.
+   */
+  readonly signIn?: readonly (readonly string[])[];
   /** By tool name, `*` for the others; what is missing is filled with the strictest default (`write`). */
   readonly tools: Readonly<Record<string, Partial<ToolPolicy>>>;
   readonly pool?: Partial<PoolSettings>;

@@ -7,6 +7,7 @@ import type { ConfigFile } from '#core/config/config-file.ts';
 import type { Environment } from '#core/config/environment.ts';
 import { expand } from '#core/config/expand.ts';
 import type { FileServer } from '#core/config/file-schema.ts';
+import { missingVariables } from '#core/config/missing-variables.ts';
 import { mergePool, type PoolLayer } from '#core/config/pool-settings.ts';
 import type { Problems } from '#core/config/problems.ts';
 import { compileTools, type PartialToolPolicy } from '#core/config/tool-policy.ts';
@@ -115,7 +116,6 @@ export function compileManifest(
   }
   const own: Record<string, string> = {};
   const secrets: string[] = [];
-  const missing: string[] = [];
   for (const variable of manifest.environment) {
     const fromFile = refined.env?.[variable.name];
     const said =
@@ -124,10 +124,7 @@ export function compileManifest(
         : expand(fromFile, environment, `${where}.env.${variable.name}`, problems).text;
     const value =
       said || (variable.secret ? environment.secret(variable.name, problems) : environment.get(variable.name));
-    if (value === undefined) {
-      if (variable.required) missing.push(variable.name);
-      continue;
-    }
+    if (value === undefined) continue;
     own[variable.name] = value;
     if (variable.secret) secrets.push(value);
   }
@@ -136,6 +133,7 @@ export function compileManifest(
       problems.add(`${where}.env.${key}`, `is not a variable of bridge ${name}; remove it`);
     }
   }
+  const missing = missingVariables(manifest, own, problems);
   const sandboxed = missing.length > 0 && sandboxEnv !== undefined;
   if (sandboxed) for (const { name: variable, secret } of manifest.environment) if (secret) delete own[variable];
   const runs =

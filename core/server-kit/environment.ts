@@ -63,6 +63,28 @@ export function flag(help: string, fallback: boolean): Variable<boolean> {
   };
 }
 
+const LOOPBACK = new Set(['127.0.0.1', 'localhost', '[::1]']);
+
+/**
+ * Where a service is spoken to, without a slash at the end: `fallback` is the real one, another is a stand-in. It must be
+ * https, or http on this very machine, so that no secret travels in the clear.
+ */
+export function serviceUrl(help: string, fallback: string): Variable<string> {
+  return {
+    help,
+    required: false,
+    fallback,
+    parse: (text) => {
+      const url = URL.parse(text);
+      const safe = url?.protocol === 'https:' || (url?.protocol === 'http:' && LOOPBACK.has(url.hostname));
+      if (url === null || !safe || url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
+        throw new Error('must be an https address, or http on 127.0.0.1, without credentials and query');
+      }
+      return url.href.replace(/\/+$/, '');
+    },
+  };
+}
+
 type Values<T> = { readonly [K in keyof T]: T[K] extends Variable<infer V> ? V : never };
 
 function textOf(name: string, source: NodeJS.ProcessEnv): string | undefined {

@@ -153,6 +153,42 @@ it('a bridge without its secrets is not configured until its stand-in runs, and 
   expect(second.bridges[0]?.env).not.toHaveProperty('STRIPE_WEBHOOK_SECRET');
 });
 
+const googleLike = {
+  ...stripeLike,
+  name: 'drive',
+  environment: ['KEY_JSON', 'CLIENT_ID', 'CLIENT_SECRET'].map((name) => ({
+    name,
+    required: false,
+    secret: true,
+    help: 'A credential.',
+  })),
+  signIn: [['KEY_JSON'], ['CLIENT_ID', 'CLIENT_SECRET']],
+};
+const drive = { manifests: { drive: async () => googleLike }, names: ['drive'] };
+
+it.each([
+  ['none was begun', {}, ['KEY_JSON (or CLIENT_ID, CLIENT_SECRET)']],
+  ['one was begun', { CLIENT_ID: 'id' }, ['CLIENT_SECRET']],
+])('of several ways to sign in one must be complete: %s', async (_, env, missing) => {
+  const { config, problems } = await examine(env, drive);
+  expect(problems).toEqual([]);
+  expect(config.bridges[0]).toMatchObject({ mode: 'not_configured', missing });
+});
+
+it.each([
+  ['the first', { KEY_JSON: '{}', CLIENT_ID: 'id' }],
+  ['the second', { CLIENT_ID: 'id', CLIENT_SECRET: 'canary' }],
+])('one complete way to sign in is enough: %s', async (_, env) => {
+  const { config, problems } = await examine(env, drive);
+  expect(problems).toEqual([]);
+  expect(config.bridges[0]).toMatchObject({ mode: 'live', missing: [], env });
+});
+
+it('two complete ways to sign in are a problem, since nobody can say which one is meant', async () => {
+  const { problems } = await examine({ KEY_JSON: 'canary', CLIENT_ID: 'id', CLIENT_SECRET: 'canary' }, drive);
+  expect(problems).toEqual(['drive: has KEY_JSON as well as CLIENT_ID, CLIENT_SECRET; unset all but one way']);
+});
+
 it('a bridge with its secrets never meets the stand-in', async () => {
   const sandboxes = new Map([['stripe', { STRIPE_SECRET_KEY: 'sk_sandbox' }]]);
   const config = await compileFleet(request(key, { ...stripe, sandboxes }));

@@ -9,6 +9,7 @@ import {
   optionalText,
   readEnvironment,
   requiredText,
+  serviceUrl,
 } from '#core/server-kit/environment.ts';
 
 const VARIABLES = {
@@ -58,4 +59,28 @@ test.each(['0', '11', '1.5', '1e1', '', ' 3', '0x3', 'NaN'])('%j is no whole num
   const read = () => readEnvironment({ COUNT: VARIABLES.COUNT }, { COUNT: text });
   if (text === '') expect(read().COUNT).toBe(4);
   else expect(read).toThrow(EnvironmentError);
+});
+
+const ADDRESS = { API_URL: serviceUrl('where the service is', 'https://api.example.com') };
+
+test.each([
+  ['', 'https://api.example.com'],
+  ['https://proxy.example.com/api/', 'https://proxy.example.com/api'],
+  ['http://127.0.0.1:4010/', 'http://127.0.0.1:4010'],
+  ['http://localhost:4010', 'http://localhost:4010'],
+  ['http://[::1]:4010', 'http://[::1]:4010'],
+])('%j is an address to speak to', (text, expected) => {
+  expect(readEnvironment(ADDRESS, { API_URL: text }).API_URL).toBe(expected);
+});
+
+test.each([
+  'http://api.example.com',
+  'http://127.0.0.1.example.com',
+  'ftp://127.0.0.1',
+  'https://user:canary@example.com',
+  'https://example.com/?key=canary',
+  'example.com',
+])('%j is no address that a secret may be sent to', (text) => {
+  const read = () => readEnvironment(ADDRESS, { API_URL: text });
+  expect(read).toThrow('API_URL: must be an https address, or http on 127.0.0.1, without credentials and query');
 });
