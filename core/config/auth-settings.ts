@@ -1,9 +1,11 @@
+import { jwksUrlProblem } from '#core/auth/jwks-url.ts';
+import { readKeyFile } from '#core/auth/key-file.ts';
 import type { Environment } from '#core/config/environment.ts';
 import type { Problems } from '#core/config/problems.ts';
 
 /** How callers prove who they are; at least one of the two is set. */
 export interface AuthSettings {
-  /** `API_KEYS_FILE`: a path, whose content is read by auth/. */
+  /** `API_KEYS_FILE`: the path of keys that could be used when the configuration was compiled. */
   readonly keysFile: string | undefined;
   readonly jwt: { readonly issuer: string; readonly audience: string; readonly jwksUrl: string } | undefined;
 }
@@ -29,6 +31,7 @@ export function authSettings(environment: Environment, reach: Reach, problems: P
     return 'none';
   }
   const keysFile = kinds.has('keys') ? required('API_KEYS_FILE', 'keys', environment, problems) : undefined;
+  if (keysFile !== undefined) for (const { where, what } of readKeyFile(keysFile).problems) problems.add(where, what);
   if (!kinds.has('keys')) unused(['API_KEYS_FILE'], 'keys', environment, problems);
   const jwt = kinds.has('jwt') ? jwtSettings(environment, problems) : undefined;
   if (!kinds.has('jwt')) unused(['JWT_ISSUER', 'JWT_AUDIENCE', 'JWT_JWKS_URL'], 'jwt', environment, problems);
@@ -49,20 +52,11 @@ function jwtSettings(environment: Environment, problems: Problems): AuthSettings
   const issuer = required('JWT_ISSUER', 'jwt', environment, problems);
   const audience = required('JWT_AUDIENCE', 'jwt', environment, problems);
   const jwksUrl = required('JWT_JWKS_URL', 'jwt', environment, problems);
-  if (jwksUrl !== undefined && !isTrustworthy(jwksUrl)) {
-    problems.add('JWT_JWKS_URL', 'must be an https address (http only on this machine)');
-    return undefined;
-  }
+  const flaw = jwksUrl === undefined ? undefined : jwksUrlProblem(jwksUrl);
+  if (flaw !== undefined) problems.add('JWT_JWKS_URL', flaw);
   return issuer === undefined || audience === undefined || jwksUrl === undefined
     ? undefined
     : { issuer, audience, jwksUrl };
-}
-
-/** Whoever can change the keys on their way can call everything. */
-function isTrustworthy(address: string): boolean {
-  const url = URL.parse(address);
-  if (url?.protocol === 'https:') return true;
-  return url?.protocol === 'http:' && ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname);
 }
 
 function required(name: string, kind: string, environment: Environment, problems: Problems): string | undefined {

@@ -28,7 +28,10 @@ const tool = members(
     effect: choice(['read', 'idempotent', 'write'], 'write', 'What repeating the tool does.'),
     ...numerics(TOOL_NUMBERS),
     idempotencyKey: choice(['never', 'optional', 'required'], 'optional', 'What is made of an Idempotency-Key.'),
-    reconcile: flag(false, 'The tool can look what became of an earlier call with the same key.'),
+    reconcile: flag(
+      false,
+      'Asked with mcp-bridge-fleet/reconcile in params._meta, the tool runs nothing and tells what became of the earlier call with its key. It is asked only where its server says the same in the _meta of the listed tool; never true for a tool that ignores the question, since it would run.',
+    ),
     vendorKey: flag(false, 'The tool takes the key from params._meta and hands it to its vendor.'),
   },
   'Your word on a tool; what the server says of itself is only shown.',

@@ -66,6 +66,9 @@ export function compileTools(
     if (policy.vendorKey && policy.idempotencyKey === 'never') {
       problems.add(`${where}.${name}.vendorKey`, 'hands a key down that idempotencyKey never ignores; correct one');
     }
+    if (policy.reconcile && policy.idempotencyKey === 'never') {
+      problems.add(`${where}.${name}.reconcile`, 'asks about keys that idempotencyKey never ignores; correct one');
+    }
     if (name !== '*') tools[name] = policy;
   }
   return { tools, otherTools: fullToolPolicy(said['*']) };

@@ -45,6 +45,7 @@ export async function callTool(edge: Edge, inquiry: Inquiry, address: ToolAddres
     const { policy } = tool;
     const timeoutMs = requestTimeoutMs(exchange, policy.deadlineMs);
     const key = idempotencyKey(exchange, policy);
+    const reconcile = wantsReconcile(exchange, policy, key);
     const args = await readArguments(exchange, edge.maxBodyBytes);
     abort.signal.throwIfAborted();
     const verdict = verdictOn(tool, args);
@@ -70,7 +71,7 @@ export async function callTool(edge: Edge, inquiry: Inquiry, address: ToolAddres
       argumentsJson: args.json,
       principal,
       requestId: inquiry.requestId,
-      reconcile: wantsReconcile(exchange),
+      reconcile,
       fresh: wantsFresh(exchange),
       report,
       arrivedAtMs: exchange.arrivedAtMs,

@@ -11,7 +11,7 @@ const HOST = /^(?:([A-Za-z0-9._-]+)|(\[[0-9A-Fa-f:.]+\]))(?::[0-9]{1,5})?$/;
 const ALLOW_HEADERS =
   'Authorization, Content-Type, Idempotency-Key, Prefer, X-API-Key, X-Request-Id, X-Request-Timeout-Ms, Traceparent, Tracestate';
 const EXPOSE_HEADERS =
-  'Retry-After, X-Request-Id, X-Tool-Error, X-Bridge-Mode, X-Cache, Age, Idempotency-Replayed, RateLimit, RateLimit-Policy';
+  'Retry-After, X-Request-Id, X-Tool-Error, X-Bridge-Mode, X-Cache, Age, Idempotency-Replayed, Idempotency-Reconciled, RateLimit, RateLimit-Policy';
 const PREFLIGHT_MAX_AGE_SECONDS = 600;
 
 /**

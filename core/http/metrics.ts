@@ -80,6 +80,11 @@ function families({ version, uptimeMs, answers, bridges, services }: MetricsSour
       spread('state', (stats) => stats.idempotency.claims),
     ),
     counter(
+      'bridge_idempotency_reconciled_total',
+      'What tools found when they were asked what became of a call; failed: they could not look.',
+      spread('found', (stats) => ({ ...stats.idempotency.reconciled })),
+    ),
+    counter(
       'bridge_idempotency_unavailable_total',
       'Keys that the store could not answer for.',
       each((stats) => stats.idempotency.unavailable),
@@ -194,6 +199,11 @@ function serviceFamilies({ redis, audit, auth }: ServicesReport): Family[] {
       gauge('bridge_redis_up', 'Whether the shared store answers.', [one(redis.state === 'ready' ? 1 : 0)]),
       counter('bridge_redis_outages_total', 'How often it went away.', [one(redis.outages)]),
       counter('bridge_redis_refused_total', 'Operations refused at once while it was away.', [one(redis.refused)]),
+      counter(
+        'bridge_rate_limit_takes_total',
+        'Calls counted against quotas, by where: local while the shared store was away.',
+        byLabel('where', { ...redis.quotas }),
+      ),
     );
   }
   if (audit !== 'off') {

@@ -5,6 +5,7 @@ import { rateLimitHeaders } from './rate-limit-headers.ts';
 export function pushReportHeaders(headers: string[], report: CallReport): void {
   if (report.quota !== undefined) headers.push(...rateLimitHeaders(report.quota));
   if (report.source === 'record') headers.push('Idempotency-Replayed', 'true');
+  else if (report.source === 'reconciled') headers.push('Idempotency-Reconciled', 'true');
 }
 
 /** How long an answer may be kept by whoever is on its way: ours only where it comes from our cache. */

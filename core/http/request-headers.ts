@@ -70,10 +70,21 @@ export function wantsStrict(exchange: Exchange): boolean {
   return prefer !== undefined && STRICT.test(prefer);
 }
 
-/** Whether an earlier call of unknown outcome shall be looked up (`Prefer: reconcile`). */
-export function wantsReconcile(exchange: Exchange): boolean {
+/**
+ * Whether it is asked what became of an earlier call with the same key (`Prefer: reconcile`). Without a key there is
+ * nothing to ask about, and running the call instead is the last thing such a caller wants.
+ * @throws BridgeError invalid_header
+ */
+export function wantsReconcile(exchange: Exchange, policy: ToolPolicy, key: string | undefined): boolean {
   const prefer = exchange.header('prefer');
-  return prefer !== undefined && RECONCILE.test(prefer);
+  if (prefer === undefined || !RECONCILE.test(prefer)) return false;
+  if (key !== undefined) return true;
+  throw new BridgeError(
+    'invalid_header',
+    policy.idempotencyKey === 'never'
+      ? 'Prefer: reconcile asks what became of a call with an Idempotency-Key, and this tool takes none; nothing was run'
+      : 'Prefer: reconcile asks what became of an earlier call, and needs the Idempotency-Key that it was made with; nothing was run',
+  );
 }
 
 /** Whether the caller wants no answer from the cache (`Cache-Control: no-cache`, RFC 9111). */

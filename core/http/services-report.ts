@@ -5,6 +5,8 @@ export interface RedisNumbers {
   readonly timeouts: number;
   /** Operations refused at once, because it was known to be away. */
   readonly refused: number;
+  /** Calls counted against quotas, by where: `local` only while it was away. */
+  readonly quotas: { readonly shared: number; readonly local: number };
 }
 
 /** The audit in numbers. */

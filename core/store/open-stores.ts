@@ -5,6 +5,7 @@ import { MemoryIdempotencyStore } from '#core/store/memory-idempotency-store.ts'
 import { MemoryRateLimitStore } from '#core/store/memory-rate-limit-store.ts';
 import type { RateLimitStore } from '#core/store/rate-limit-store.ts';
 import type { RedisStats, StoreEvent } from '#core/store/redis.ts';
+import type { RedisRateLimitStats } from '#core/store/redis-rate-limit-store.ts';
 
 /** What the policies keep, each kind in a store of its own. */
 export interface PolicyStores {
@@ -26,7 +27,7 @@ export interface Stores extends PolicyStores, AsyncDisposable {
 /** How the stores are, for `/status` and metrics. */
 export type StoresStatus =
   | { readonly kind: 'memory'; readonly idempotencyRecords: number; readonly idempotencyBytes: number }
-  | ({ readonly kind: 'redis' } & RedisStats);
+  | ({ readonly kind: 'redis'; readonly quotas: RedisRateLimitStats } & RedisStats);
 
 /** Where the stores are, and who hears of their outages. */
 export interface StoresOptions {
@@ -71,15 +72,16 @@ async function redisStores(url: string, on: StoresOptions['on']): Promise<Stores
       import('#core/store/redis-cache-store.ts'),
     ]);
   const redis = new RedisConnection({ url, ...(on === undefined ? {} : { on }) });
+  const rateLimits = new RedisRateLimitStore(redis);
   return {
     kind: 'redis',
     idempotency: new RedisIdempotencyStore(redis),
-    rateLimits: new RedisRateLimitStore(redis),
+    rateLimits,
     cache: new RedisCacheStore(redis),
     get away() {
       return redis.state === 'away';
     },
-    status: () => ({ kind: 'redis', ...redis.stats }),
+    status: () => ({ kind: 'redis', quotas: rateLimits.stats, ...redis.stats }),
     close: () => redis.close(),
     [Symbol.asyncDispose]: () => redis.close(),
   };

@@ -117,7 +117,7 @@ describe('the ops port', () => {
       bridges: [stats],
       services: {
         stores: 'redis',
-        redis: { state: 'away', outages: 3, timeouts: 1, refused: 40 },
+        redis: { state: 'away', outages: 3, timeouts: 1, refused: 40, quotas: { shared: 9, local: 8 } },
         audit: { buffered: 7, written: 90, dropped: 2, away: true },
         auth: { refused: { missing: 5, invalid: 6, limited: 0 } },
       },
@@ -128,6 +128,7 @@ describe('the ops port', () => {
       'bridge_breaker_opened_total{bridge="x",tool="pay"} 4',
       'bridge_redis_up 0',
       'bridge_redis_refused_total 40',
+      'bridge_rate_limit_takes_total{where="local"} 8',
       'bridge_audit_up 0',
       'bridge_audit_buffered_rows 7',
       'bridge_audit_rows_total{result="dropped"} 2',
