@@ -1,0 +1,22 @@
+import type { ToolContext } from '../../core/server-kit/tool-context.ts';
+
+/** Longest wait for one answer where the call has more time than that. */
+const MAX_REQUEST_MS = 60_000;
+
+/** What every request to Google obeys, as the SDK takes it beside a method's parameters. */
+export interface RequestOptions {
+  readonly signal: AbortSignal;
+  readonly timeout: number;
+  readonly retry: false;
+  readonly retryConfig: { readonly retry: 0 };
+}
+
+/** Options of one request: it ends with its call, and the SDK never repeats it by itself. */
+export function requestOptions({ signal, remainingMs }: Pick<ToolContext, 'signal' | 'remainingMs'>): RequestOptions {
+  return {
+    signal,
+    timeout: Math.max(1, Math.floor(Math.min(remainingMs(), MAX_REQUEST_MS))),
+    retry: false,
+    retryConfig: { retry: 0 },
+  };
+}
