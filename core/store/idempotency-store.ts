@@ -11,7 +11,7 @@ export const RECORD_TTL_MS = 24 * 60 * 60 * 1000;
 export type Claim =
   /** Nobody had it: the caller runs, and owns the record with the token it came with. */
   | { readonly state: 'claimed' }
-  /** Its owner is still within its lease. */
+  /** Its owner, or who took it over, is still within its lease. */
   | { readonly state: 'in_flight'; readonly leaseLeftMs: number }
   /** The lease ran out without an outcome: it may have run, or may still be recorded by a living owner. */
   | { readonly state: 'lost' }
@@ -44,7 +44,27 @@ export interface IdempotencyStore {
   complete(key: string, token: string, outcome: Uint8Array): Promise<boolean>;
   /**
    * Forgets the key: the call did not run. Nothing happens where the record is no longer this owner's, or where an
-   * outcome has been recorded.
+   * outcome has been recorded by it.
    */
   release(key: string, token: string): Promise<void>;
+  /**
+   * Makes somebody else the owner of a record, for a lease: of a lost one, or of one that is done with exactly this
+   * outcome. Until the lease ends the key is `in_flight`; the new owner may complete it, in place of the old outcome
+   * too, or release it. Where it does neither, the record is what it was once the lease has ended: who takes over and
+   * dies changes nothing. What an owner before it says late is refused.
+   * @param expected the outcome that the record has; undefined: it is lost
+   * @returns false when the record is not like that, or no longer: nothing was changed
+   */
+  takeOver(
+    key: string,
+    fingerprint: string,
+    leaseMs: number,
+    token: string,
+    expected: Uint8Array | undefined,
+  ): Promise<boolean>;
+  /**
+   * Ends this owner's lease now: what was taken over is what it was, what was claimed is lost. Nothing happens where
+   * the record is no longer this owner's, or where an outcome has been recorded by it.
+   */
+  giveBack(key: string, token: string): Promise<void>;
 }

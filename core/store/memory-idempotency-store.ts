@@ -14,10 +14,12 @@ export interface MemoryIdempotencyOptions {
 
 interface Entry {
   readonly fingerprint: string;
-  readonly token: string;
-  readonly leaseEndMs: number;
   readonly expiresAtMs: number;
+  token: string;
+  leaseEndMs: number;
   outcome: Uint8Array | undefined;
+  /** The outcome is that of an owner before this one. */
+  takenOver: boolean;
 }
 
 /** What one record costs beside its texts and its outcome. */
@@ -63,6 +65,7 @@ export class MemoryIdempotencyStore implements IdempotencyStore {
       leaseEndMs: now + leaseMs,
       expiresAtMs: now + this.#ttlMs,
       outcome: undefined,
+      takenOver: false,
     };
     const bytes = sizeOf(key, added);
     if (this.#entries.size >= this.#maxRecords)
@@ -81,18 +84,49 @@ export class MemoryIdempotencyStore implements IdempotencyStore {
     this.#expire(this.#now());
     const entry = this.#entries.get(key);
     if (entry?.token !== token) return false;
-    if (entry.outcome !== undefined) return true;
-    if (this.#bytes + outcome.byteLength > this.#maxBytes)
+    if (isSettled(entry)) return true;
+    const addedBytes = outcome.byteLength - (entry.outcome?.byteLength ?? 0);
+    if (this.#bytes + addedBytes > this.#maxBytes)
       throw new StoreUnavailableError(`idempotency records take ${this.#bytes} bytes, and none has expired`);
     // A slice would keep all of what it was cut from.
     entry.outcome = outcome.byteLength === outcome.buffer.byteLength ? outcome : new Uint8Array(outcome);
-    this.#bytes += outcome.byteLength;
+    entry.takenOver = false;
+    this.#bytes += addedBytes;
     return true;
   }
 
   async release(key: string, token: string): Promise<void> {
     const entry = this.#entries.get(key);
-    if (entry?.token === token && entry.outcome === undefined) this.#remove(key, entry);
+    if (entry?.token === token && !isSettled(entry)) this.#remove(key, entry);
+  }
+
+  async takeOver(
+    key: string,
+    fingerprint: string,
+    leaseMs: number,
+    token: string,
+    expected: Uint8Array | undefined,
+  ): Promise<boolean> {
+    const now = this.#now();
+    this.#expire(now);
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return false;
+    const found = stateOf(entry, fingerprint, now);
+    const asExpected =
+      found.state === 'done'
+        ? expected !== undefined && Buffer.compare(found.outcome, expected) === 0
+        : found.state === 'lost' && expected === undefined;
+    if (!asExpected) return false;
+    this.#bytes += token.length - entry.token.length;
+    entry.token = token;
+    entry.leaseEndMs = now + leaseMs;
+    entry.takenOver = true;
+    return true;
+  }
+
+  async giveBack(key: string, token: string): Promise<void> {
+    const entry = this.#entries.get(key);
+    if (entry?.token === token && !isSettled(entry)) entry.leaseEndMs = this.#now();
   }
 
   #expire(now: number): void {
@@ -110,9 +144,14 @@ export class MemoryIdempotencyStore implements IdempotencyStore {
 
 function stateOf(entry: Entry, fingerprint: string, now: number): Claim {
   if (entry.fingerprint !== fingerprint) return { state: 'reused' };
-  if (entry.outcome !== undefined) return { state: 'done', outcome: entry.outcome };
   const leaseLeftMs = entry.leaseEndMs - now;
-  return leaseLeftMs > 0 ? { state: 'in_flight', leaseLeftMs } : { state: 'lost' };
+  if (!isSettled(entry) && leaseLeftMs > 0) return { state: 'in_flight', leaseLeftMs };
+  return entry.outcome === undefined ? { state: 'lost' } : { state: 'done', outcome: entry.outcome };
+}
+
+/** Whether it was recorded how it ended by whoever owns it. */
+function isSettled({ outcome, takenOver }: Entry): boolean {
+  return outcome !== undefined && !takenOver;
 }
 
 function sizeOf(key: string, { fingerprint, token, outcome }: Entry): number {

@@ -5,10 +5,13 @@ import { RedisScript } from '#core/store/redis-script.ts';
 const PREFIX = 'mcp-bridge:idempotency:';
 
 /** The time is Redis' own, so that replicas whose clocks differ agree on every lease. */
-const CLAIM = new RedisScript(`
+const NOW = `
 local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local record = redis.call('HMGET', KEYS[1], 'fingerprint', 'leaseEnd')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)`;
+
+/** A record with `takenOver` has the outcome of an owner before this one: it counts once the lease has ended. */
+const CLAIM = new RedisScript(`${NOW}
+local record = redis.call('HMGET', KEYS[1], 'fingerprint', 'leaseEnd', 'takenOver')
 if not record[1] then
   redis.call('HSET', KEYS[1], 'fingerprint', ARGV[1], 'token', ARGV[2],
     'leaseEnd', string.format('%.0f', now + tonumber(ARGV[3])))
@@ -16,21 +19,40 @@ if not record[1] then
   return {'claimed'}
 end
 if record[1] ~= ARGV[1] then return {'reused'} end
+local left = tonumber(record[2]) - now
+if record[3] and left > 0 then return {'in_flight', left} end
 local outcome = redis.call('HGET', KEYS[1], 'outcome')
 if outcome then return {'done', outcome} end
-local left = tonumber(record[2]) - now
 if left > 0 then return {'in_flight', left} end
 return {'lost'}`);
 
 const COMPLETE = new RedisScript(`
 if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return 0 end
-redis.call('HSETNX', KEYS[1], 'outcome', ARGV[2])
+local set = redis.call('HDEL', KEYS[1], 'takenOver') == 1 and 'HSET' or 'HSETNX'
+redis.call(set, KEYS[1], 'outcome', ARGV[2])
 return 1`);
 
 const RELEASE = new RedisScript(`
 if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return 0 end
-if redis.call('HEXISTS', KEYS[1], 'outcome') == 1 then return 0 end
+local record = redis.call('HMGET', KEYS[1], 'outcome', 'takenOver')
+if record[1] and not record[2] then return 0 end
 return redis.call('DEL', KEYS[1])`);
+
+/** Without ARGV[4] the record must have no outcome. */
+const TAKE_OVER = new RedisScript(`${NOW}
+local record = redis.call('HMGET', KEYS[1], 'fingerprint', 'leaseEnd', 'takenOver', 'outcome')
+if record[1] ~= ARGV[1] then return 0 end
+local settled = record[4] and not record[3]
+if not settled and tonumber(record[2]) > now then return 0 end
+if record[4] ~= (ARGV[4] or false) then return 0 end
+redis.call('HSET', KEYS[1], 'token', ARGV[2], 'takenOver', 1,
+  'leaseEnd', string.format('%.0f', now + tonumber(ARGV[3])))
+return 1`);
+
+const GIVE_BACK = new RedisScript(`
+if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'leaseEnd', 0)
+return 1`);
 
 /** Records in Redis, shared by all replicas: one hash a record. */
 export class RedisIdempotencyStore implements IdempotencyStore {
@@ -50,9 +72,8 @@ export class RedisIdempotencyStore implements IdempotencyStore {
   async complete(key: string, token: string, outcome: Uint8Array): Promise<boolean> {
     if (outcome.byteLength > MAX_OUTCOME_BYTES)
       throw new RangeError(`an outcome of ${outcome.byteLength} bytes: at most ${MAX_OUTCOME_BYTES} are recorded`);
-    const bytes = Buffer.from(outcome.buffer, outcome.byteOffset, outcome.byteLength);
     const done = await this.#redis.run(
-      (client) => COMPLETE.run(client, PREFIX + key, [token, bytes]),
+      (client) => COMPLETE.run(client, PREFIX + key, [token, bufferOf(outcome)]),
       outcome.byteLength,
     );
     return done === 1;
@@ -61,6 +82,29 @@ export class RedisIdempotencyStore implements IdempotencyStore {
   async release(key: string, token: string): Promise<void> {
     await this.#redis.run((client) => RELEASE.run(client, PREFIX + key, [token]));
   }
+
+  async takeOver(
+    key: string,
+    fingerprint: string,
+    leaseMs: number,
+    token: string,
+    expected: Uint8Array | undefined,
+  ): Promise<boolean> {
+    const args = [fingerprint, token, Math.ceil(leaseMs), ...(expected === undefined ? [] : [bufferOf(expected)])];
+    const taken = await this.#redis.run(
+      (client) => TAKE_OVER.run(client, PREFIX + key, args),
+      expected?.byteLength ?? 0,
+    );
+    return taken === 1;
+  }
+
+  async giveBack(key: string, token: string): Promise<void> {
+    await this.#redis.run((client) => GIVE_BACK.run(client, PREFIX + key, [token]));
+  }
+}
+
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function asClaim(answer: unknown): Claim {

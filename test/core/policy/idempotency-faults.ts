@@ -34,6 +34,14 @@ export class FaultyStore implements IdempotencyStore {
     return this.#do('release', () => this.#inner.release(key, token));
   }
 
+  takeOver(...args: Parameters<IdempotencyStore['takeOver']>): Promise<boolean> {
+    return this.#do('takeOver', () => this.#inner.takeOver(...args));
+  }
+
+  giveBack(key: string, token: string): Promise<void> {
+    return this.#do('giveBack', () => this.#inner.giveBack(key, token));
+  }
+
   /** Everything that was slow is done now, in order. */
   resume(): void {
     this.state = 'up';
