@@ -21,7 +21,10 @@ export interface ToolPolicy {
    * is `idempotent`.
    */
   readonly vendorKey: boolean;
-  /** The tool can tell what became of an earlier call with the same key, where `Prefer: reconcile` asks it. */
+  /**
+   * The tool can tell what became of an earlier call with the same key, where `Prefer: reconcile` asks it. It is asked
+   * only where its server says so too.
+   */
   readonly reconcile: boolean;
   /** Calls a minute that one principal may make of this tool, beside its own quota; 0: no quota of the tool's own. */
   readonly ratePerMinute: number;
@@ -64,8 +67,8 @@ export interface TraceContext {
 export interface ToolCall {
   readonly bridge: string;
   readonly tool: string;
-  /** The tool's definition as the child lists it, by its digest (hex); made when it is first asked for. */
-  readonly definition: { readonly sha256: string };
+  /** The tool's definition as the child lists it: by its digest (hex), and whether it says that it can look back. */
+  readonly definition: { readonly sha256: string; readonly reconciles?: boolean };
   readonly policy: ToolPolicy;
   /** The tool's effect, softened to `idempotent` where the call's key is handed down to the vendor. */
   readonly effect: Effect;

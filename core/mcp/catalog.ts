@@ -28,6 +28,8 @@ export interface Tool {
   readonly policy: ToolPolicy;
   /** SHA-256 (hex) of what callers rely on in its definition; see `definitionSha256`. */
   readonly sha256: string;
+  /** Its server says (in `_meta`) that it can tell what became of an earlier call, and will only look when asked to. */
+  readonly reconciles: boolean;
   /** Its definition is not the one that was pinned: calls are refused with `tool_definition_changed`. */
   readonly changed: boolean;
   /** Why its input schema cannot be used; calls are refused with `schema_rejected`. */
@@ -153,6 +155,11 @@ async function compiled(inputSchema: unknown): Promise<CompiledSchema | SchemaRe
   }
 }
 
+function saysItReconciles({ _meta }: ToolDefinition): boolean {
+  if (typeof _meta !== 'object' || _meta === null) return false;
+  return (_meta as Readonly<Record<string, unknown>>)['mcp-bridge-fleet/reconcile'] === true;
+}
+
 function sameJson(a: unknown, b: unknown): boolean {
   try {
     return JSON.stringify(a) === JSON.stringify(b);
@@ -165,6 +172,7 @@ class ListedTool implements Tool {
   readonly name: string;
   readonly definition: ToolDefinition;
   readonly policy: ToolPolicy;
+  readonly reconciles: boolean;
   readonly changed: boolean;
   readonly rejected: string | undefined;
   readonly schema: CompiledSchema | SchemaRejectedError;
@@ -179,6 +187,7 @@ class ListedTool implements Tool {
     this.name = definition.name;
     this.definition = definition;
     this.policy = policy;
+    this.reconciles = saysItReconciles(definition);
     this.changed = changed;
     this.schema = schema;
     this.rejected = schema instanceof SchemaRejectedError ? schema.message : undefined;

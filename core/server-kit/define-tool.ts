@@ -1,6 +1,6 @@
 import type { Effect } from '#core/call.ts';
 import { inputSchema, type ObjectSchema, outputSchema, type z } from '#core/server-kit/schema.ts';
-import type { ToolContext } from '#core/server-kit/tool-context.ts';
+import { RECONCILE_META, type ToolContext } from '#core/server-kit/tool-context.ts';
 import { ToolError } from '#core/server-kit/tool-error.ts';
 
 /** What became of an earlier call, as far as the vendor can tell. */
@@ -45,6 +45,8 @@ export interface ListedTool {
   readonly inputSchema: ObjectSchema;
   readonly outputSchema: ObjectSchema;
   readonly annotations: Readonly<Record<string, string | boolean>>;
+  /** Says so where the tool can tell what became of an earlier call: a bridge asks no other. */
+  readonly _meta?: Readonly<Record<string, boolean>>;
 }
 
 /** A tool as the server runs it. */
@@ -100,6 +102,7 @@ export function defineTool<I extends z.ZodObject, O extends z.ZodObject>(spec: T
           destructiveHint: spec.destructive ?? effect === 'write',
           openWorldHint: spec.openWorld ?? false,
         },
+        ...(spec.reconcile === undefined ? {} : { _meta: { [RECONCILE_META]: true } }),
       };
       return listed;
     },

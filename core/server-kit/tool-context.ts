@@ -6,7 +6,10 @@ import { ToolError } from '#core/server-kit/tool-error.ts';
 export const DEADLINE_META = 'mcp-bridge-fleet/deadlineMs';
 /** `params._meta` key: the digest to hand to a vendor as its idempotency key. */
 export const IDEMPOTENCY_META = 'mcp-bridge-fleet/idempotencyKey';
-/** `params._meta` key: `true` asks what became of an earlier call with the same key and arguments; nothing is run. */
+/**
+ * `params._meta` key: `true` asks what became of an earlier call with the same key and arguments; nothing is run. In the
+ * `_meta` of a listed tool `true` says that it can be asked.
+ */
 export const RECONCILE_META = 'mcp-bridge-fleet/reconcile';
 /** Key in a result's `_meta`: what was found, `executed`, `not_executed` or `unknown`. */
 export const RECONCILED_META = 'mcp-bridge-fleet/reconciled';

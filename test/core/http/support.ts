@@ -22,6 +22,7 @@ export function fakeTool(name: string, policy: Partial<ToolPolicy> = {}, extra: 
     },
     policy: toolPolicy(policy),
     sha256: 'd'.repeat(64),
+    reconciles: false,
     changed: false,
     rejected: undefined,
     validate: () => undefined,
