@@ -35,6 +35,7 @@ export const NO_CALLS: CallPathStats = {
     claims: { claimed: 0, in_flight: 0, lost: 0, done: 0, reused: 0 },
     replayed: 0,
     unavailable: 0,
+    reconciled: { executed: 0, not_executed: 0, unknown: 0, failed: 0 },
     recorded: 0,
     recordedLate: 0,
     released: 0,

@@ -2,6 +2,7 @@ import type { ToolCall, ToolResult } from '#core/call.ts';
 import { BridgeError } from '#core/errors.ts';
 import { PendingRequest, type RpcError, type RpcFailure, type RpcResult } from '#core/jsonrpc/request.ts';
 import { INVALID_PARAMS, METHOD_NOT_FOUND } from '#core/mcp/protocol.ts';
+import { printable } from '#core/printable.ts';
 
 /**
  * How the slot of a call became free.
@@ -23,7 +24,7 @@ export interface CallHost {
   /** The answer to a cancelled call came after all. `abandoned`: after its grace time. */
   late(abandoned: boolean): void;
   /** What is wrong with a result, by the tool's output schema. */
-  flaw(tool: string, result: RpcResult): Flaw | Promise<Flaw>;
+  flaw(call: PendingCall, result: RpcResult): Flaw | Promise<Flaw>;
 }
 
 /**
@@ -34,6 +35,8 @@ export interface CallHost {
  */
 export class PendingCall extends PendingRequest {
   readonly tool: string;
+  /** Its result may be a verdict instead of what the tool's output schema says. */
+  readonly looksOnly: boolean;
   readonly workerId: number;
   /** `connection.heard` at the cancel. */
   heardAt = 0;
@@ -56,6 +59,7 @@ export class PendingCall extends PendingRequest {
     super();
     this.#host = host;
     this.tool = call.tool;
+    this.looksOnly = call.looksOnly === true;
     this.workerId = workerId;
     this.#signal = call.abort.signal;
     this.#free = free;
@@ -112,7 +116,7 @@ export class PendingCall extends PendingRequest {
       );
       return;
     }
-    const flaw = this.#host.flaw(this.tool, result);
+    const flaw = this.#host.flaw(this, result);
     this.#signal.removeEventListener('abort', this);
     this.#state = 'over';
     if (flaw instanceof Promise) flaw.then((found) => this.#settle(result, found), this.#reject);
@@ -211,17 +215,4 @@ function sentBefore(reason: BridgeError, workerId: number): BridgeError {
     ...(reason.retryAfterMs === undefined ? {} : { retryAfterMs: reason.retryAfterMs }),
     ...(reason.details === undefined ? {} : { details: reason.details }),
   });
-}
-
-/** Longest text of a child that is shown to a caller. */
-const MAX_SAID_CHARS = 300;
-
-/** A child's text made fit for one line of an answer. */
-function printable(text: string): string {
-  const line = text
-    .slice(0, MAX_SAID_CHARS + 1)
-    .replace(/[\p{Cc}\p{Cf}\p{Z}]+/gu, ' ')
-    .toWellFormed()
-    .trim();
-  return line.length > MAX_SAID_CHARS ? `${line.slice(0, MAX_SAID_CHARS).toWellFormed()}…` : line;
 }

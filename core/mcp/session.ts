@@ -102,7 +102,7 @@ export class McpSession {
         this.#connection.counters.lateAnswers++;
         if (abandoned) this.#abandoned--;
       },
-      flaw: (tool, result) => (this.#checked.has(tool) && !result.flag ? this.#flaw(tool, result) : undefined),
+      flaw: (call, result) => (this.#checked.has(call.tool) && !result.flag ? this.#flaw(call, result) : undefined),
     };
   }
 
@@ -265,10 +265,11 @@ export class McpSession {
     ping.reply.then(done, done);
   }
 
-  #flaw(tool: string, result: RpcResult): Flaw | Promise<Flaw> {
+  #flaw({ tool, looksOnly }: PendingCall, result: RpcResult): Flaw | Promise<Flaw> {
     const validate = this.#options.validateResult;
     if (validate === undefined) return undefined;
-    const parsed = JSON.parse(Buffer.concat(result.body).toString('utf8')) as { readonly structuredContent?: unknown };
+    const parsed = JSON.parse(Buffer.concat(result.body).toString('utf8')) as CheckedResult;
+    if (looksOnly && parsed._meta?.['mcp-bridge-fleet/reconciled'] !== 'executed') return undefined;
     return validate(tool, parsed.structuredContent);
   }
 
@@ -287,6 +288,12 @@ export class McpSession {
     );
     this.#events.broken(why);
   }
+}
+
+/** What is looked at in a result that is checked. */
+interface CheckedResult {
+  readonly structuredContent?: unknown;
+  readonly _meta?: Readonly<Record<string, unknown>>;
 }
 
 function callParams(call: ToolCall, era: 'legacy' | 'modern'): string {

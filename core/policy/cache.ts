@@ -26,7 +26,8 @@ export interface CacheOptions {
 
 /**
  * Answers calls of `read` tools with `cacheTtlMs` from what an earlier call of the same principal got: never an error,
- * never an `isError` result, never one of a tool whose definition has changed since.
+ * never an `isError` result, never one of a tool whose definition has changed since. A call that only looks what became
+ * of an earlier one passes by.
  *
  * Calls that ask for the same at the same time are executed once, see {@link Flight}; the one that opens a flight is
  * a miss and the others have its answer, which is not from the cache. A `fresh` call neither looks into the store nor
@@ -64,7 +65,9 @@ export class Cache {
   }
 
   readonly policy: Policy = (next) => (call) =>
-    call.policy.cacheTtlMs > 0 && call.effect === 'read' ? this.#answer(next, call) : next(call);
+    call.policy.cacheTtlMs > 0 && call.effect === 'read' && call.looksOnly === undefined
+      ? this.#answer(next, call)
+      : next(call);
 
   async #answer(next: Invoke, call: ToolCall): Promise<ToolResult> {
     call.abort.signal.throwIfAborted();

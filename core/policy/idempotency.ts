@@ -1,9 +1,21 @@
 import { hash, randomUUID } from 'node:crypto';
 import type { Invoke, Policy, ToolCall, ToolResult } from '#core/call.ts';
-import { BridgeError, type FirstRequest } from '#core/errors.ts';
-import { canonicalArguments } from '#core/policy/canonical-arguments.ts';
+import { BridgeError } from '#core/errors.ts';
 import { decodeOutcome, encodeOutcome } from '#core/policy/idempotency-outcome.ts';
+import {
+  cannotBeAsked,
+  givenUp,
+  inProgress,
+  keyReused,
+  neverRecorded,
+  outcomeLost,
+  recordNotUnderstood,
+  recordUnavailable,
+  storeUnavailable,
+} from '#core/policy/idempotency-problems.ts';
 import { Recorder, type RecorderOptions, type RecorderStats } from '#core/policy/idempotency-recorder.ts';
+import { fingerprintOf, leaseMsOf, type Owned, requestOf, settledInTime } from '#core/policy/keyed-call.ts';
+import { canLook, isInDoubt, Reconciler, type ReconcilerStats, unlooked } from '#core/policy/reconciler.ts';
 import { type Claim, type IdempotencyStore, RECORD_TTL_MS } from '#core/store/idempotency-store.ts';
 
 export type IdempotencyOptions = RecorderOptions;
@@ -15,22 +27,9 @@ export interface IdempotencyStats extends RecorderStats {
   readonly replayed: number;
   /** Claims that the store could not answer. */
   readonly unavailable: number;
+  /** What was found of calls that were asked about with `Prefer: reconcile`. */
+  readonly reconciled: ReconcilerStats;
 }
-
-/** A key this process claimed, until it is settled. */
-interface Owned {
-  readonly key: string;
-  readonly token: string;
-  readonly claimed: boolean;
-  readonly expiresAtMs: number;
-}
-
-/** What an owner has after its deadline, for its record to arrive. */
-const LEASE_MARGIN_MS = 5_000;
-/** How long after the deadline an answer may still wait for its record; the caller's own limit is at 100 ms. */
-const RECORDING_GRACE_MS = 50;
-const SOONEST_REPEAT_MS = 1_000;
-const LATEST_REPEAT_MS = 3_000;
 
 /**
  * Runs a keyed call once. The first call with a key claims it, runs and records how it ended; every later one is told
@@ -42,17 +41,20 @@ const LATEST_REPEAT_MS = 3_000;
  *   the store cannot take is tried again in the background and costs the caller nothing.
  * - Where the tool hands keys to its vendor, the call goes on with {@link ToolCall.vendorKey} as `idempotent`: the
  *   record's own name, so that one can be found by the other. It tells nothing of principal and key.
+ * - A call that asks what became of an earlier one (`reconcile`) is never run, see {@link Reconciler}; where the outcome
+ *   is known it is told as to any other.
  *
  * A claim is not trusted to have failed because its answer did not come: what the store may have taken is released
  * as soon as the store is back.
  *
  * @throws BridgeError idempotency_in_progress, idempotency_key_reused (executed `no`), outcome_unknown (`maybe`),
- * idempotency_store_unavailable (`no`; only where the manifest says `write`, other tools run without a record), and
- * whatever the call throws, now or then
+ * idempotency_store_unavailable (`no`; only where the manifest says `write`, other tools run without a record), to a
+ * call that asks not_executed (`no`), and whatever the call throws, now or then
  */
 export class Idempotency {
   readonly #store: IdempotencyStore;
   readonly #recorder: Recorder;
+  readonly #reconciler: Reconciler;
   readonly #now: () => number;
   readonly #claims: Record<Claim['state'], number> = { claimed: 0, in_flight: 0, lost: 0, done: 0, reused: 0 };
   #replayed = 0;
@@ -61,6 +63,7 @@ export class Idempotency {
   constructor(store: IdempotencyStore, options: IdempotencyOptions = {}) {
     this.#store = store;
     this.#recorder = new Recorder(store, options);
+    this.#reconciler = new Reconciler(store, this.#recorder);
     this.#now = options.now ?? (() => performance.now());
   }
 
@@ -69,6 +72,7 @@ export class Idempotency {
       claims: { ...this.#claims },
       replayed: this.#replayed,
       unavailable: this.#unavailable,
+      reconciled: this.#reconciler.stats,
       ...this.#recorder.stats,
     };
   }
@@ -84,6 +88,7 @@ export class Idempotency {
   async #keyed(next: Invoke, call: ToolCall, givenKey: string): Promise<ToolResult> {
     const key = hash('sha256', JSON.stringify([call.principal.id, call.bridge, call.tool, givenKey]));
     const owned: Owned = { key, token: randomUUID(), claimed: true, expiresAtMs: this.#now() + RECORD_TTL_MS };
+    if (call.reconcile) return this.#askedAbout(next, call, owned);
     const claim = await this.#claim(call, owned);
     const handed = call.policy.vendorKey ? handedDown(call, key) : call;
     if (claim === undefined) {
@@ -93,6 +98,23 @@ export class Idempotency {
     return claim.state === 'claimed' ? this.#run(next, handed, owned) : this.#known(call, claim);
   }
 
+  /** Tells what became of the call; never runs it. */
+  async #askedAbout(next: Invoke, call: ToolCall, owned: Owned): Promise<ToolResult> {
+    const claim = await this.#claim(call, owned).catch((reason: unknown) => {
+      throw unlooked(reason);
+    });
+    if (claim === undefined) throw recordUnavailable();
+    const isOpen =
+      claim.state === 'claimed' || claim.state === 'lost' || (claim.state === 'done' && isInDoubt(claim.outcome));
+    if (isOpen && canLook(call)) return this.#reconciler.reconcile(next, call, owned, claim);
+    if (claim.state === 'claimed') {
+      await settledInTime(call, this.#release(owned));
+      throw neverRecorded();
+    }
+    if (claim.state === 'lost') throw cannotBeAsked();
+    return this.#known(call, claim);
+  }
+
   /**
    * Asks the store, but no longer than until the call ends.
    * @returns undefined while the store is away
@@ -100,8 +122,6 @@ export class Idempotency {
    */
   #claim(call: ToolCall, owned: Owned): Promise<Claim | undefined> {
     const { signal } = call.abort;
-    const fingerprint = hash('sha256', canonicalArguments(call.argumentsJson));
-    const leaseMs = Math.max(0, Math.ceil(leftMs(call))) + LEASE_MARGIN_MS;
     return new Promise((resolve, reject) => {
       if (signal.aborted) {
         reject(signal.reason);
@@ -109,7 +129,7 @@ export class Idempotency {
       }
       const onAbort = (): void => reject(signal.reason);
       signal.addEventListener('abort', onAbort);
-      this.#store.claim(owned.key, fingerprint, leaseMs, owned.token).then(
+      this.#store.claim(owned.key, fingerprintOf(call), leaseMsOf(call), owned.token).then(
         (claim) => {
           signal.removeEventListener('abort', onAbort);
           this.#claims[claim.state]++;
@@ -132,7 +152,7 @@ export class Idempotency {
       result = await next(call);
     } catch (thrown) {
       const error = asBridgeError(thrown, call);
-      await this.#settled(
+      await settledInTime(
         call,
         error.executed === 'no'
           ? this.#release(owned)
@@ -142,7 +162,7 @@ export class Idempotency {
       throw isDeparture(thrown, call) ? thrown : error;
     }
     const outcome = encodeOutcome({ result, first: requestOf(call) });
-    await this.#settled(call, this.#recorder.settle({ ...owned, outcome }));
+    await settledInTime(call, this.#recorder.settle({ ...owned, outcome }));
     return result;
   }
 
@@ -154,28 +174,15 @@ export class Idempotency {
       case 'in_flight':
         throw inProgress(claim.leaseLeftMs);
       case 'reused':
-        throw new BridgeError(
-          'idempotency_key_reused',
-          'this key was used with other arguments in the last 24 h; nothing was run: repeat the first call with its own arguments, or send this one under a new key',
-        );
+        throw keyReused();
       case 'lost':
-        throw new BridgeError(
-          'outcome_unknown',
-          'the first call with this key may have run, but how it ended was not recorded in time; it was not run again: look at the service behind the tool before you send it under a new key',
-          { executed: 'maybe' },
-        );
+        throw outcomeLost(canLook(call));
     }
   }
 
   #replay(call: ToolCall, encoded: Uint8Array): ToolResult {
     const outcome = decodeOutcome(encoded);
-    if (outcome === undefined) {
-      throw new BridgeError(
-        'outcome_unknown',
-        'the first call with this key was recorded in a form that this replica does not know; it was not run again: repeat it with the same key once all replicas run the same release',
-        { executed: 'maybe' },
-      );
-    }
+    if (outcome === undefined) throw recordNotUnderstood();
     this.#replayed++;
     call.report.source = 'record';
     call.report.first = outcome.first;
@@ -186,48 +193,10 @@ export class Idempotency {
   #release(owned: Owned): Promise<void> {
     return this.#recorder.settle({ ...owned, outcome: undefined });
   }
-
-  /** Waits for a settlement, but not beyond the call's deadline. */
-  #settled(call: ToolCall, settlement: Promise<void>): Promise<void> {
-    const left = call.abort.signal.aborted ? 0 : Math.max(0, leftMs(call));
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, left + RECORDING_GRACE_MS);
-      void settlement.then(() => {
-        clearTimeout(timer);
-        resolve();
-      });
-    });
-  }
 }
 
 function handedDown(call: ToolCall, vendorKey: string): ToolCall {
   return { ...call, vendorKey, effect: call.effect === 'write' ? 'idempotent' : call.effect };
-}
-
-/** Until the call's deadline; negative when it is over. */
-function leftMs(call: ToolCall): number {
-  return call.arrivedAtMs + call.timeoutMs - performance.now();
-}
-
-function requestOf(call: ToolCall): FirstRequest {
-  return { requestId: call.requestId, traceId: call.trace?.traceparent.slice(3, 35) };
-}
-
-function storeUnavailable(): BridgeError {
-  return new BridgeError(
-    'idempotency_store_unavailable',
-    `the store of idempotency keys did not answer, and a write with a key must not run unrecorded; nothing was run: repeat it with the same key in ${SOONEST_REPEAT_MS} ms`,
-    { retryAfterMs: SOONEST_REPEAT_MS },
-  );
-}
-
-function inProgress(leaseLeftMs: number): BridgeError {
-  const retryAfterMs = Math.min(Math.max(Math.ceil(leaseLeftMs), SOONEST_REPEAT_MS), LATEST_REPEAT_MS);
-  return new BridgeError(
-    'idempotency_in_progress',
-    `the first call with this key is still running and has ${Math.ceil(leaseLeftMs)} ms left to say how it ended; repeat it with the same key in ${retryAfterMs} ms to get its answer`,
-    { retryAfterMs },
-  );
 }
 
 /** The client's departure is what ended the call, and no error of ours says how far it had come. */
@@ -238,13 +207,7 @@ function isDeparture(thrown: unknown, call: ToolCall): boolean {
 /** What is thrown as it will be told again: anything that is no BridgeError is an error of ours, after which nobody knows. */
 function asBridgeError(thrown: unknown, call: ToolCall): BridgeError {
   if (thrown instanceof BridgeError) return thrown;
-  if (isDeparture(thrown, call)) {
-    return new BridgeError(
-      'outcome_unknown',
-      'the first call with this key was given up while it ran; it was not run again: look at the service behind the tool before you send it under a new key',
-      { executed: 'maybe' },
-    );
-  }
+  if (isDeparture(thrown, call)) return givenUp();
   return new BridgeError('internal', 'an error inside the bridge; its log names it by this request id', {
     executed: 'maybe',
     cause: thrown,
