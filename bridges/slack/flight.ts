@@ -1,0 +1,18 @@
+/** One request to Slack, as far as it came: what an error of it means depends on that. */
+export interface Flight {
+  /** The call's own end, and the request's time-out. */
+  readonly signal: AbortSignal;
+  /** Slack's name of the method; empty before the request was made. */
+  method: string;
+  /** Some of it may have left this process. */
+  sent: boolean;
+  /** Of the answer's head, once it is there. */
+  status: number | undefined;
+  /** Slack wants to be left alone for this long. */
+  retryAfterMs: number | undefined;
+}
+
+/** A request that has not begun. */
+export function newFlight(signal: AbortSignal): Flight {
+  return { signal, method: '', sent: false, status: undefined, retryAfterMs: undefined };
+}
