@@ -192,6 +192,153 @@ describe.each([
     expect(await brief.complete(flying, 'a', Buffer.from('{}'))).toBe(false);
   });
 
+  describe('taken over', () => {
+    const OLD = Buffer.from('old');
+
+    async function lost(): Promise<string> {
+      const name = key();
+      await store.claim(name, 'f', 1, 'first');
+      await claimUntil(store, name, 'lost');
+      return name;
+    }
+
+    async function done(outcome: Uint8Array = OLD): Promise<string> {
+      const name = key();
+      await store.claim(name, 'f', MINUTE, 'first');
+      await store.complete(name, 'first', outcome);
+      return name;
+    }
+
+    const begins = [
+      ['lost', lost, undefined],
+      ['done', done, OLD],
+    ] as const;
+    const claimed = (name: string) => store.claim(name, 'f', MINUTE, randomUUID());
+
+    it.each(begins)(
+      'a %s record is in flight for everybody else, and its new owner records in its place',
+      async (_state, begin, expected) => {
+        const name = await begin();
+        expect(await store.takeOver(name, 'f', MINUTE, 'second', expected)).toBe(true);
+        const other = await claimed(name);
+        expect(other.state === 'in_flight' && other.leaseLeftMs > MINUTE - 10_000).toBe(true);
+        for (const outcome of ['new', 'newer'])
+          expect(await store.complete(name, 'second', Buffer.from(outcome))).toBe(true);
+        expect(await claimed(name)).toMatchObject({ state: 'done' });
+        const claim = await claimed(name);
+        expect(claim.state === 'done' && Buffer.from(claim.outcome).toString()).toBe('new');
+        await store.release(name, 'second');
+        await store.giveBack(name, 'second');
+        expect(await claimed(name)).toEqual(claim);
+      },
+    );
+
+    it.each(begins)('a %s record may be released', async (_state, begin, expected) => {
+      const name = await begin();
+      await store.takeOver(name, 'f', MINUTE, 'second', expected);
+      await store.release(name, 'second');
+      expect(await claimed(name)).toEqual({ state: 'claimed' });
+    });
+
+    it.each(begins)('a %s record that is given back is what it was', async (state, begin, expected) => {
+      const name = await begin();
+      const before = await claimed(name);
+      await store.takeOver(name, 'f', MINUTE, 'second', expected);
+      await store.giveBack(name, 'second');
+      expect(before).toMatchObject({ state });
+      expect(await claimed(name)).toEqual(before);
+      expect(await store.takeOver(name, 'f', MINUTE, 'third', expected)).toBe(true);
+    });
+
+    it.each(begins)(
+      'a %s record is what it was when its new owner says nothing in its lease',
+      async (state, begin, expected) => {
+        const name = await begin();
+        const before = await claimed(name);
+        await store.takeOver(name, 'f', 1, 'second', expected);
+        await claimUntil(store, name, state);
+        expect(await claimed(name)).toEqual(before);
+      },
+    );
+
+    it.each(begins)('of a %s record nothing more is taken from its owner before', async (_state, begin, expected) => {
+      const name = await begin();
+      await store.takeOver(name, 'f', MINUTE, 'second', expected);
+      expect(await store.complete(name, 'first', Buffer.from('late'))).toBe(false);
+      await store.release(name, 'first');
+      await store.giveBack(name, 'first');
+      expect(await claimed(name)).toMatchObject({ state: 'in_flight' });
+      await store.giveBack(name, 'second');
+      expect(await store.complete(name, 'first', Buffer.from('late'))).toBe(false);
+    });
+
+    it.each(begins)('of 50 who take a %s record over at once one does', async (_state, begin, expected) => {
+      const name = await begin();
+      const taken = await Promise.all(
+        Array.from({ length: 50 }, (_, i) => store.takeOver(name, 'f', MINUTE, `t${i}`, expected)),
+      );
+      expect(taken.filter(Boolean)).toHaveLength(1);
+    });
+
+    it('is only what is as expected', async () => {
+      const [isLost, isDone, isEmpty] = [await lost(), await done(), await done(new Uint8Array(0))];
+      const flying = key();
+      await store.claim(flying, 'f', MINUTE, 'first');
+      const attempts = [
+        store.takeOver(key(), 'f', MINUTE, 'second', undefined),
+        store.takeOver(key(), 'f', MINUTE, 'second', OLD),
+        store.takeOver(flying, 'f', MINUTE, 'second', undefined),
+        store.takeOver(isLost, 'f', MINUTE, 'second', OLD),
+        store.takeOver(isLost, 'f', MINUTE, 'second', new Uint8Array(0)),
+        store.takeOver(isLost, 'g', MINUTE, 'second', undefined),
+        store.takeOver(isDone, 'f', MINUTE, 'second', undefined),
+        store.takeOver(isDone, 'f', MINUTE, 'second', Buffer.from('new')),
+        store.takeOver(isDone, 'f', MINUTE, 'second', Buffer.from('ol')),
+        store.takeOver(isDone, 'g', MINUTE, 'second', OLD),
+        store.takeOver(isEmpty, 'f', MINUTE, 'second', undefined),
+      ];
+      expect(await Promise.all(attempts)).toEqual(attempts.map(() => false));
+      expect(await claimed(isLost)).toEqual({ state: 'lost' });
+      expect(await claimed(isDone)).toMatchObject({ state: 'done' });
+      expect(await store.complete(flying, 'first', OLD)).toBe(true);
+      expect(await store.takeOver(isEmpty, 'f', MINUTE, 'second', new Uint8Array(0))).toBe(true);
+    });
+
+    it('with an outcome that is a piece of a larger buffer', async () => {
+      const name = await done(Buffer.from([0, 255, 13, 10]));
+      const larger = Buffer.from([1, 0, 255, 13, 10, 1]);
+      expect(await store.takeOver(name, 'f', MINUTE, 'second', larger.subarray(1, 5))).toBe(true);
+    });
+
+    it('with other arguments it is still reused', async () => {
+      const name = await done();
+      await store.takeOver(name, 'f', MINUTE, 'second', OLD);
+      expect(await store.claim(name, 'g', MINUTE, 'third')).toEqual({ state: 'reused' });
+    });
+
+    it('a record keeps its age', async () => {
+      const brief = open({ ttlMs: 150 });
+      const name = key();
+      await brief.claim(name, 'f', MINUTE, 'first');
+      await brief.complete(name, 'first', OLD);
+      expect(await brief.takeOver(name, 'f', MINUTE, 'second', OLD)).toBe(true);
+      await claimUntil(brief, name, 'claimed');
+      expect(await brief.complete(name, 'second', Buffer.from('new'))).toBe(false);
+      expect(await brief.takeOver(key(), 'f', MINUTE, 'second', undefined)).toBe(false);
+    });
+  });
+
+  it('a claim that is given back is lost, a recorded one stays done', async () => {
+    const [flying, done] = [key(), key()];
+    for (const name of [flying, done]) await store.claim(name, 'f', MINUTE, 'a');
+    await store.complete(done, 'a', Buffer.from('{}'));
+    for (const name of [flying, done, key()]) await store.giveBack(name, 'a');
+    await store.giveBack(flying, 'b');
+    expect(await store.claim(flying, 'f', MINUTE, 'b')).toEqual({ state: 'lost' });
+    expect(await store.claim(done, 'f', MINUTE, 'b')).toMatchObject({ state: 'done' });
+    expect(await store.complete(flying, 'a', Buffer.from('{}'))).toBe(true);
+  });
+
   it('keys are told apart to the byte', async () => {
     const name = key();
     for (const variant of [name, `${name} `, `{${name}}`, `${name}\u0000`, `${name}*`]) {

@@ -62,6 +62,17 @@ describe('idempotency records in memory, when there are many', () => {
     expect(store.stats).toEqual({ records: 0, bytes: 0 });
   });
 
+  it('an outcome in place of another takes its room', async () => {
+    const store = new MemoryIdempotencyStore({ maxBytes: 40_000 });
+    const old = new Uint8Array(30_000);
+    await store.claim('a', 'f', 1_000, 't');
+    const { bytes } = store.stats;
+    await store.complete('a', 't', old);
+    expect(await store.takeOver('a', 'f', 1_000, 'longer', old)).toBe(true);
+    expect(await store.complete('a', 'longer', new Uint8Array(35_000))).toBe(true);
+    expect(store.stats.bytes).toBe(bytes + 35_000 + 'longer'.length - 't'.length);
+  });
+
   it('a small piece does not keep the large buffer it was cut from', async () => {
     const store = new MemoryIdempotencyStore();
     await store.claim('a', 'f', 1_000, 't');

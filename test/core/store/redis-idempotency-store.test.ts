@@ -119,6 +119,8 @@ describe('idempotency records while Redis is away', () => {
       one.store.claim('l', 'f', MINUTE, 'a'),
       one.store.complete('k', 'a', Buffer.from('{}')),
       one.store.release('k', 'a'),
+      one.store.takeOver('k', 'f', MINUTE, 'b', undefined),
+      one.store.giveBack('k', 'a'),
     ];
     for (const leave of [() => gone.pause(), () => gone.kill()]) {
       await leave();
