@@ -1,8 +1,8 @@
 import type pg from 'pg';
 import Cursor from 'pg-cursor';
+import { socketOf } from '../../core/postgres-kit/connections.ts';
+import { databaseUnavailable } from '../../core/postgres-kit/sql-errors.ts';
 import { ToolError } from '../../core/server-kit/tool-error.ts';
-import { socketOf } from './connections.ts';
-import { databaseUnavailable } from './sql-errors.ts';
 import { valueTypes } from './values.ts';
 
 /** One column of a result. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import pg from 'pg';
 import type { Sandbox } from '../../core/manifest.ts';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.ts';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../core/postgres-kit/embedded-postgres.ts';
 
 const SEED = new URL('./seed.sql', import.meta.url);
 const DATABASE = 'planner';

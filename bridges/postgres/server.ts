@@ -1,5 +1,5 @@
+import { Connections } from '../../core/postgres-kit/connections.ts';
 import { serve } from '../../core/server-kit/serve.ts';
-import { Connections } from './connections.ts';
 import { type Access, Database } from './database.ts';
 import { tableResources } from './resources.ts';
 import { RoleGuard } from './role.ts';
@@ -21,7 +21,7 @@ const EOF_GRACE_MS = 800;
 
 function way(url: string, access: Access, settings: Settings): Way {
   const { maxConnections: max, connectTimeoutMs } = settings;
-  const connections = new Connections({ url, max, connectTimeoutMs });
+  const connections = new Connections({ url, applicationName: 'mcp-bridge-postgres', max, connectTimeoutMs });
   const database = new Database(connections, access, settings);
   return { connections, database, guard: new RoleGuard(database, access, settings) };
 }

@@ -29,6 +29,8 @@ const CASES: readonly { readonly file: string; readonly code: string; readonly a
   ...allowed('core/telemetry', "'pino'"),
   ...forbidden('core/server-kit', "'#core/pool/pool.ts'", "'pg'"),
   ...allowed('core/server-kit', "'@modelcontextprotocol/sdk/types.js'", "'zod'"),
+  ...forbidden('core/postgres-kit', "'#core/pool/pool.ts'", "'#core/server-kit/serve.ts'", "'hono'"),
+  ...allowed('core/postgres-kit', "'pg'", "'#core/server-kit/tool-error.ts'", "'node:child_process'"),
   ...forbidden('core/cli', "'hono'", "'zod'", "'node:child_process'"),
   ...allowed('core/cli', "'commander'"),
 ];

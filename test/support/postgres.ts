@@ -2,7 +2,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../bridges/postgres/embedded-postgres.ts';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../core/postgres-kit/embedded-postgres.ts';
 
 /** A PostgreSQL of its own for one test file: empty, in a temporary folder, gone afterwards. */
 export interface TestPostgres extends AsyncDisposable {

@@ -1,5 +1,5 @@
+import type { Connections } from '../../../core/postgres-kit/connections.ts';
 import type { ToolContext } from '../../../core/server-kit/tool-context.ts';
-import type { Connections } from '../connections.ts';
 import type { Database, Transaction } from '../database.ts';
 import type { RoleGuard } from '../role.ts';
 import type { Settings } from '../settings.ts';

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Connections } from '../../../bridges/postgres/connections.ts';
 import { Database } from '../../../bridges/postgres/database.ts';
+import { Connections } from '../../../core/postgres-kit/connections.ts';
 import { createLog } from '../../../core/server-kit/log.ts';
 import { openContext } from '../../../core/server-kit/tool-context.ts';
 import { startTestPostgres, type TestPostgres } from '../../support/postgres.ts';
@@ -38,7 +38,7 @@ beforeAll(async () => {
   await client.query(SCHEMA);
   await client.end();
   server = await openServer({ DATABASE_URL: ownerUrl });
-  connections = new Connections({ url: ownerUrl, max: 1, connectTimeoutMs: 5_000 });
+  connections = new Connections({ url: ownerUrl, applicationName: 'test', max: 1, connectTimeoutMs: 5_000 });
   database = new Database(connections, 'read', { statementTimeoutMs: 5_000, lockTimeoutMs: 1_000 });
 });
 

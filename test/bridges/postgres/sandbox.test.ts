@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { startEmbeddedPostgres } from '../../../bridges/postgres/embedded-postgres.ts';
 import { startSandbox } from '../../../bridges/postgres/sandbox.ts';
+import { startEmbeddedPostgres } from '../../../core/postgres-kit/embedded-postgres.ts';
 import { until } from '../../support/until.ts';
 
 let folder: string;
@@ -79,7 +79,7 @@ test('two at once each get a cluster of their own, and the second says so', asyn
 
 test('it ends when its owner is killed, and the next one takes the data over', async () => {
   const dataDir = join(folder, 'data');
-  const module = new URL('../../../bridges/postgres/embedded-postgres.ts', import.meta.url).href;
+  const module = new URL('../../../core/postgres-kit/embedded-postgres.ts', import.meta.url).href;
   const script = `const { startEmbeddedPostgres } = await import(${JSON.stringify(module)});
     await startEmbeddedPostgres({ dataDir: ${JSON.stringify(dataDir)}, durable: false });
     console.log('up'); setInterval(() => {}, 1000);`;

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import manifest from '../../../bridges/postgres/bridge.ts';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../../bridges/postgres/embedded-postgres.ts';
 import { seedPlanner } from '../../../bridges/postgres/sandbox.ts';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../../core/postgres-kit/embedded-postgres.ts';
 import { type OpenServer, openServer } from './open-server.ts';
 
 let folder: string;

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import pg from 'pg';
-import { ToolError } from '../../core/server-kit/tool-error.ts';
-import { databaseUnavailable, toSqlToolError } from './sql-errors.ts';
+import { databaseUnavailable, sqlToolError } from '#core/postgres-kit/sql-errors.ts';
+import { ToolError } from '#core/server-kit/tool-error.ts';
 
 /** The right to one connection; ends exactly once. */
 export interface Held {
@@ -17,6 +17,8 @@ export interface Held {
 /** How to connect. */
 export interface ConnectionsOptions {
   readonly url: string;
+  /** As the server shows it in `pg_stat_activity`. */
+  readonly applicationName: string;
   readonly max: number;
   readonly connectTimeoutMs: number;
   /** An idle connection is closed after this long. */
@@ -77,7 +79,7 @@ export class Connections {
     try {
       client = new pg.Client({
         connectionString: this.#options.url,
-        application_name: 'mcp-bridge-postgres',
+        application_name: this.#options.applicationName,
         connectionTimeoutMillis: this.#options.connectTimeoutMs,
         keepAlive: true,
       });
@@ -97,7 +99,7 @@ export class Connections {
       this.#open.delete(client);
       destroySocket(client);
       if (signal.aborted) throw signal.reason;
-      const failure = toSqlToolError(error);
+      const failure = sqlToolError(error);
       throw failure.code === 'sql_error' ? databaseUnavailable(error) : failure;
     } finally {
       signal.removeEventListener('abort', onAbort);

@@ -6,8 +6,14 @@ import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
-import { type Binaries, complete, copyBinaries, findBinaries, isComplete } from './embedded-binaries.ts';
-import { isReachableByOthers, type OtherUser, otherUser, sharedFolder } from './embedded-user.ts';
+import {
+  type Binaries,
+  complete,
+  copyBinaries,
+  findBinaries,
+  isComplete,
+} from '#core/postgres-kit/embedded-binaries.ts';
+import { isReachableByOthers, type OtherUser, otherUser, sharedFolder } from '#core/postgres-kit/embedded-user.ts';
 
 /** A running PostgreSQL out of npm packages, on 127.0.0.1 only. */
 export interface EmbeddedPostgres extends AsyncDisposable {
@@ -118,6 +124,8 @@ class Cluster implements EmbeddedPostgres {
   #port = 0;
   #keeper: ChildProcess | undefined;
   #passwords: Passwords = {};
+  /** One at a time writes the file. */
+  #saving: Promise<void> = Promise.resolve();
 
   constructor(options: {
     readonly folder: string;
@@ -158,7 +166,8 @@ class Cluster implements EmbeddedPostgres {
       await client.end();
     }
     this.#passwords[user] = password;
-    await this.#savePasswords();
+    this.#saving = this.#saving.then(() => this.#savePasswords());
+    await this.#saving;
   }
 
   /** Makes the cluster where there is none. @throws InUse when another living process runs it */
@@ -332,7 +341,8 @@ async function place(dataDir: string, user: OtherUser | undefined) {
  * @throws Error when the packages are missing or it does not start
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
-  if (process.platform === 'win32') throw new Error('the PostgreSQL sandbox needs Linux or macOS: set DATABASE_URL');
+  if (process.platform === 'win32')
+    throw new Error('the PostgreSQL sandbox needs Linux or macOS: set the connection string of a database of your own');
   const user = otherUser();
   const { binaries, folder, notes } = await place(options.dataDir, user);
   for (let turn = 1; turn <= MAX_FOLDERS; turn += 1) {
@@ -351,5 +361,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
       if (!(error instanceof InUse)) throw error;
     }
   }
-  throw new Error(`${MAX_FOLDERS} processes use the PostgreSQL sandbox already: stop one, or set DATABASE_URL`);
+  throw new Error(
+    `${MAX_FOLDERS} processes use the PostgreSQL sandbox already: stop one, or set the connection string of a database of your own`,
+  );
 }

