@@ -60,6 +60,27 @@ await serve(() => {
           });
         },
       }),
+      defineTool({
+        name: 'pay',
+        title: 'Pay',
+        description: 'Pays, and finds what it is told to find',
+        effect: 'write',
+        input: z.object({ finds: z.enum(['executed', 'not_executed', 'unknown', 'nothing']) }),
+        output: z.object({ id: z.string() }),
+        run: async () => ({ id: 'paid just now' }),
+        reconcile: async ({ finds }, { idempotencyKey }) => {
+          switch (finds) {
+            case 'executed':
+              return { found: finds, result: { id: `paid with ${idempotencyKey}` } };
+            case 'not_executed':
+              return { found: finds };
+            case 'unknown':
+              return { found: finds, looked: 'the last 100 payments' };
+            case 'nothing':
+              throw new ToolError('vendor_down', 'the bank does not answer', { retryable: true });
+          }
+        },
+      }),
     ],
   };
 });

@@ -83,6 +83,10 @@ describe('a server of the kit', () => {
         'fail',
         { title: 'Fail', readOnlyHint: false, idempotentHint: false, destructiveHint: true, openWorldHint: false },
       ],
+      [
+        'pay',
+        { title: 'Pay', readOnlyHint: false, idempotentHint: false, destructiveHint: true, openWorldHint: false },
+      ],
     ]);
     expect(tools[0]?.inputSchema).toMatchObject({ type: 'object', required: ['name'], additionalProperties: false });
   });
@@ -160,6 +164,55 @@ describe('a server of the kit', () => {
       isError: true,
       structuredContent: { error: { code: 'deadline_exceeded', retryable: true } },
     });
+  });
+});
+
+describe('a server of the kit that is asked what became of a call', () => {
+  const ASK = { 'mcp-bridge-fleet/reconcile': true };
+  const KEYED = { ...ASK, 'mcp-bridge-fleet/idempotencyKey': 'digest' };
+
+  async function asked(name: string, args: object, meta: object) {
+    const raw = new Raw({ GREETING: 'Hello' });
+    await raw.initialize();
+    raw.call(1, name, args, meta);
+    await until('it is answered', () => raw.messages.length === 2);
+    raw.child.stdin?.end();
+    await raw.ended();
+    return raw.messages[1].result;
+  }
+
+  test('says of each tool that can look that it can, and of no other', async () => {
+    await using client = await connect();
+    const { tools } = await client.listTools();
+    expect(tools.map(({ name, _meta }) => [name, _meta])).toEqual([
+      ['greet', undefined],
+      ['context', undefined],
+      ['fail', undefined],
+      ['pay', { 'mcp-bridge-fleet/reconcile': true }],
+    ]);
+  });
+
+  test.each([
+    ['executed', { id: 'paid with digest' }],
+    ['not_executed', {}],
+    ['unknown', { looked: 'the last 100 payments' }],
+  ])('says %s beside what it found, and runs nothing', async (finds, structuredContent) => {
+    expect(await asked('pay', { finds }, KEYED)).toEqual({
+      content: [{ type: 'text', text: JSON.stringify(structuredContent) }],
+      structuredContent,
+      _meta: { 'mcp-bridge-fleet/reconciled': finds },
+    });
+  });
+
+  test.each([
+    ['could not look', 'pay', { finds: 'nothing' }, KEYED, 'vendor_down'],
+    ['cannot look', 'greet', { name: 'Ada' }, KEYED, 'cannot_reconcile'],
+    ['was given no key', 'pay', { finds: 'executed' }, ASK, 'cannot_reconcile'],
+    ['does not understand the arguments', 'pay', {}, KEYED, 'invalid_arguments'],
+  ])('says no without a verdict where it %s', async (_why, name, args, meta, code) => {
+    const result = await asked(name, args, meta);
+    expect(result).toMatchObject({ isError: true, structuredContent: { error: { code } } });
+    expect(result).not.toHaveProperty('_meta');
   });
 });
 
