@@ -16,6 +16,7 @@ interface Row {
 /** Rows of the acceptance list that are built: each must be there. */
 const REQUIRED: readonly string[] = [
   ...span('C', 1, 15),
+  'C16',
   'C17',
   'C19',
   ...span('Q', 1, 9),
@@ -24,7 +25,12 @@ const REQUIRED: readonly string[] = [
   'I20',
   ...span('L', 1, 3),
   'L10',
-  ...span('D', 8, 10),
+  ...span('B', 1, 7),
+  ...span('P', 1, 8),
+  ...span('S', 1, 5),
+  ...span('S', 7, 9),
+  ...span('D', 1, 5),
+  ...span('D', 7, 11),
 ];
 
 function span(letter: string, from: number, to: number): string[] {
