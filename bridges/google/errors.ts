@@ -2,11 +2,12 @@ import type { Effect } from '../../core/call.ts';
 import type { ToolContext } from '../../core/server-kit/tool-context.ts';
 import { ToolError } from '../../core/server-kit/tool-error.ts';
 import type { GoogleAccess } from './credentials.ts';
+import { headerOf } from './headers.ts';
 
 /** What the SDK throws, as far as it is used. */
 interface Thrown {
   readonly code?: string | number;
-  readonly response?: { readonly status: number; readonly data?: unknown; readonly headers?: Headers };
+  readonly response?: { readonly status: number; readonly data?: unknown; readonly headers?: object };
 }
 
 /** What Google says in the body of an error. */
@@ -256,8 +257,8 @@ function bounded(text: unknown): string | undefined {
 }
 
 function waitOf(error: unknown): { readonly retryAfterMs?: number } {
-  const text = (error as Thrown).response?.headers?.get?.('retry-after');
-  if (typeof text !== 'string' || text === '') return {};
+  const text = headerOf((error as Thrown).response?.headers, 'retry-after');
+  if (text === undefined || text === '') return {};
   const ms = /^\d+$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - Date.now();
   return Number.isFinite(ms) ? { retryAfterMs: Math.min(Math.max(0, Math.ceil(ms)), MAX_RETRY_AFTER_MS) } : {};
 }

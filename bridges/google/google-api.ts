@@ -6,12 +6,13 @@ import { ToolError } from '../../core/server-kit/tool-error.ts';
 import { type RequestOptions, requestOptions } from './client-options.ts';
 import type { GoogleAccess } from './credentials.ts';
 import { GoogleErrors, retryAfterMs, statusOf } from './errors.ts';
+import { headerOf } from './headers.ts';
 import { SignIn } from './sign-in.ts';
 
 /** The part of the SDK's answer that is used. */
 export interface GoogleAnswer<T> {
   readonly data: T;
-  readonly headers: Headers;
+  readonly headers: object;
 }
 
 /** How one API of Google is reached. */
@@ -100,7 +101,7 @@ export class GoogleApi<Api> {
 
 /** The SDK hands over the text of an answer that says it is JSON and is not. */
 function isMalformed({ data, headers }: GoogleAnswer<unknown>): boolean {
-  return typeof data === 'string' && data !== '' && (headers.get('content-type') ?? '').includes('json');
+  return typeof data === 'string' && data !== '' && (headerOf(headers, 'content-type') ?? '').includes('json');
 }
 
 function retryWaitMs(error: unknown, context: ToolContext): number | undefined {
