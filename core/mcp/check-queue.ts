@@ -1,5 +1,12 @@
 import type { ArgumentError } from '#core/errors.ts';
-import { CheckError, CheckThread, type StartThread, type ThreadSchema } from '#core/mcp/check-thread.ts';
+import {
+  CHECK_LIMITS,
+  CheckError,
+  type CheckLimits,
+  CheckThread,
+  type StartThread,
+  type ThreadSchema,
+} from '#core/mcp/check-thread.ts';
 
 const MAX_WAITING = 64;
 const MAX_WAITING_PER_SCHEMA = 16;
@@ -7,6 +14,12 @@ const MAX_WAITING_PER_SCHEMA = 16;
 const MAX_WAIT_MS = 2_000;
 /** After so long without a check the thread gives its memory back. */
 const IDLE_MS = 10_000;
+
+export interface CheckQueueOptions extends Partial<CheckLimits> {
+  readonly maxWaitMs?: number;
+  /** For tests that need a thread that cannot be had. */
+  readonly startThread?: StartThread;
+}
 
 interface Job {
   readonly queuedAtMs: number;
@@ -21,6 +34,8 @@ interface Job {
  */
 export class CheckQueue {
   readonly #startThread: StartThread | undefined;
+  readonly #limits: CheckLimits;
+  readonly #maxWaitMs: number;
   /** By schema, whose turn is next first. */
   readonly #lines = new Map<number, Job[]>();
   #waiting = 0;
@@ -28,9 +43,10 @@ export class CheckQueue {
   #thread: CheckThread | undefined;
   #idle: NodeJS.Timeout | undefined;
 
-  /** @param startThread for tests that need a thread that cannot be had */
-  constructor(startThread?: StartThread) {
+  constructor({ startThread, maxWaitMs = MAX_WAIT_MS, ...limits }: CheckQueueOptions = {}) {
     this.#startThread = startThread;
+    this.#limits = { ...CHECK_LIMITS, ...limits };
+    this.#maxWaitMs = maxWaitMs;
   }
 
   /** @returns how long it took to compile, in ms */
@@ -70,12 +86,12 @@ export class CheckQueue {
     this.#working = true;
     clearTimeout(this.#idle);
     for (let job = this.#next(); job !== undefined; job = this.#next()) {
-      if (performance.now() - job.queuedAtMs > MAX_WAIT_MS) {
-        job.refuse(new CheckError('unavailable', `it was busy with others for ${MAX_WAIT_MS} ms`));
+      if (performance.now() - job.queuedAtMs > this.#maxWaitMs) {
+        job.refuse(new CheckError('unavailable', `it was busy with others for ${this.#maxWaitMs} ms`));
         continue;
       }
       try {
-        if (!this.#thread?.alive) this.#thread = await CheckThread.start(this.#startThread);
+        if (!this.#thread?.alive) this.#thread = await CheckThread.start(this.#limits, this.#startThread);
       } catch (error) {
         job.refuse(error as CheckError);
         continue;

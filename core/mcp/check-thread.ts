@@ -7,10 +7,18 @@ import type { SchemaShape } from '#core/mcp/schema-shape.ts';
 
 /** No value is checked for longer. */
 export const MAX_CHECK_MS = 50;
-/** Nor a schema compiled; it happens once per thread. */
-const MAX_COMPILE_MS = 500;
-/** A bad pattern would take for ever; good ones are done at once, also on a machine that has other things to do. */
-const MAX_PROBE_MS = 200;
+
+/** How long a request may take by the clock before it is stopped. */
+export interface CheckLimits {
+  readonly maxCheckMs: number;
+  /** It happens once per thread. */
+  readonly maxCompileMs: number;
+  /** A bad pattern would take for ever; good ones are done at once, also on a machine that has other things to do. */
+  readonly maxProbeMs: number;
+}
+
+export const CHECK_LIMITS: CheckLimits = { maxCheckMs: MAX_CHECK_MS, maxCompileMs: 500, maxProbeMs: 200 };
+
 /** A start takes 0.1 s; more means that there is no processor time to be had. */
 const MAX_START_MS = 5_000;
 /** A stopped thread is gone at once; what the engine cannot interrupt is left to end by itself. */
@@ -65,14 +73,16 @@ export type StartThread = () => Worker;
 /** One thread that compiles schemas and checks values, one request at a time; what takes too long ends it. */
 export class CheckThread {
   readonly #worker: Worker;
+  readonly #limits: CheckLimits;
   /** Of the schemas compiled in it, oldest first. */
   readonly #compiled = new Set<number>();
   readonly #exited: Promise<unknown>;
   #pending: { resolve(value: unknown): void; reject(error: CheckError): void } | undefined;
   #alive = true;
 
-  private constructor(worker: Worker) {
+  private constructor(worker: Worker, limits: CheckLimits) {
     this.#worker = worker;
+    this.#limits = limits;
     this.#exited = new Promise((resolve) => worker.once('exit', resolve));
     worker.on('message', (reply: CheckReply | 'ready') => {
       const pending = this.#pending;
@@ -92,7 +102,7 @@ export class CheckThread {
   }
 
   /** @throws CheckError unavailable */
-  static async start(startThread: StartThread = startWorkerThread): Promise<CheckThread> {
+  static async start(limits: CheckLimits, startThread: StartThread = startWorkerThread): Promise<CheckThread> {
     let worker: Worker;
     try {
       worker = startThread();
@@ -101,7 +111,7 @@ export class CheckThread {
         cause: error,
       });
     }
-    const thread = new CheckThread(worker);
+    const thread = new CheckThread(worker, limits);
     try {
       await thread.#settled(MAX_START_MS);
     } catch (error) {
@@ -119,7 +129,7 @@ export class CheckThread {
   async compile(schema: ThreadSchema): Promise<number> {
     const [oldest] = this.#compiled.size >= MAX_SCHEMAS ? this.#compiled : [];
     if (oldest !== undefined) this.#compiled.delete(oldest);
-    const tookMs = await this.#ask({ task: 'compile', schema, forget: oldest }, MAX_COMPILE_MS);
+    const tookMs = await this.#ask({ task: 'compile', schema, forget: oldest }, this.#limits.maxCompileMs);
     this.#compiled.add(schema.id);
     return tookMs as number;
   }
@@ -131,13 +141,13 @@ export class CheckThread {
     if (json?.length > MAX_VALUE_LENGTH) {
       throw new CheckError('too much', `is for values of up to ${MAX_VALUE_LENGTH} characters`);
     }
-    const errors = await this.#ask({ task: 'check', id: schema.id, json, explain }, MAX_CHECK_MS);
+    const errors = await this.#ask({ task: 'check', id: schema.id, json, explain }, this.#limits.maxCheckMs);
     return errors as readonly ArgumentError[] | undefined;
   }
 
   /** @throws CheckError too much when one of them does not end, failed when one is no pattern */
   async probe(patterns: readonly string[]): Promise<void> {
-    await this.#ask({ task: 'probe', patterns }, MAX_PROBE_MS);
+    await this.#ask({ task: 'probe', patterns }, this.#limits.maxProbeMs);
   }
 
   /** Stops whatever it does; fulfilled when its memory is given back, at the latest after 1 s. Idempotent. */

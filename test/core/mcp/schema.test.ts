@@ -1,14 +1,24 @@
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { BridgeError } from '#core/errors.ts';
-import { CheckQueue } from '#core/mcp/check-queue.ts';
+import { CheckQueue, type CheckQueueOptions } from '#core/mcp/check-queue.ts';
+import { MAX_CHECK_MS } from '#core/mcp/check-thread.ts';
 import { CompiledSchema, outputCheck } from '#core/mcp/schema.ts';
 import { SchemaRejectedError } from '#core/mcp/schema-shape.ts';
 
 const DRAFT_07 = 'http://json-schema.org/draft-07/schema#';
 
+/**
+ * The limits are of the clock: where the machine has no processor to give, a harmless check would rightly be stopped
+ * now and then. What is to get through is given time.
+ */
+const patient = (limits: CheckQueueOptions = {}): CheckQueue =>
+  new CheckQueue({ maxCheckMs: 10_000, maxCompileMs: 10_000, maxProbeMs: 10_000, maxWaitMs: 20_000, ...limits });
+
+const unhurried = patient();
+
 async function errorsOf(schema: unknown, value: unknown) {
-  return (await CompiledSchema.load(schema)).errors(value);
+  return (await CompiledSchema.load(schema, unhurried)).errors(value);
 }
 
 async function keywordsOf(schema: unknown, value: unknown): Promise<string[] | undefined> {
@@ -16,9 +26,9 @@ async function keywordsOf(schema: unknown, value: unknown): Promise<string[] | u
 }
 
 /** The reason for which a schema is refused, undefined when it is taken. */
-async function rejection(schema: unknown): Promise<string | undefined> {
+async function rejection(schema: unknown, queue?: CheckQueue): Promise<string | undefined> {
   try {
-    await CompiledSchema.load(schema);
+    await CompiledSchema.load(schema, queue);
   } catch (error) {
     expect(error).toBeInstanceOf(SchemaRejectedError);
     return (error as Error).message;
@@ -223,7 +233,7 @@ describe('a hostile schema is refused when it is loaded', () => {
       '^\\p{L}{1,40}$',
       '^\\+[1-9]\\d{1,14}$',
     ]) {
-      expect(await rejection(pattern(source)), source).toBeUndefined();
+      expect(await rejection(pattern(source), unhurried), source).toBeUndefined();
     }
   });
 });
@@ -266,13 +276,14 @@ describe('a check that would take too long is stopped', () => {
   });
 
   it('a large value against many subschemas', async () => {
-    const wide = await CompiledSchema.load({
+    const schema = {
       type: 'object',
       properties: {
         a: { type: 'array', items: { anyOf: Array.from({ length: 900 }, (_, n) => ({ const: `${n}` })) } },
       },
-    });
-    expect(await wide.errors({ a: ['899'] })).toBeUndefined();
+    };
+    expect(await (await CompiledSchema.load(schema, unhurried)).errors({ a: ['899'] })).toBeUndefined();
+    const wide = await CompiledSchema.load(schema, patient({ maxCheckMs: MAX_CHECK_MS }));
     expect(await codeOf(() => wide.errors({ a: Array(400_000).fill('899') }))).toBe('schema_rejected');
   });
 });
@@ -285,10 +296,10 @@ describe('a check in the thread', () => {
   const SLOW = { properties: { a: { type: 'string', pattern: '^.*.*.*.*=$' } } };
 
   it('finds what one beside it would find', async () => {
-    const schema = await CompiledSchema.load({
-      type: 'object',
-      properties: { next: { $ref: '#' }, n: { type: 'integer' } },
-    });
+    const schema = await CompiledSchema.load(
+      { type: 'object', properties: { next: { $ref: '#' }, n: { type: 'integer' } } },
+      unhurried,
+    );
     const pending = schema.errors({ next: { next: { n: 'x' } }, n: 'y' });
     expect(pending).toBeInstanceOf(Promise);
     expect((await pending)?.map(({ pointer }) => pointer).sort()).toEqual(['/n', '/next/next/n']);
@@ -296,8 +307,10 @@ describe('a check in the thread', () => {
   });
 
   it('is not used for simple schemas and values: no promise, no thread', async () => {
-    const queue = new CheckQueue(() => {
-      throw new Error('not to be started');
+    const queue = new CheckQueue({
+      startThread: () => {
+        throw new Error('not to be started');
+      },
     });
     const schema = await CompiledSchema.load(
       {
@@ -311,11 +324,12 @@ describe('a check in the thread', () => {
   });
 
   it('does not hold up the event loop, nor checks by other schemas', async () => {
-    const slow = await CompiledSchema.load(SLOW);
-    const other = await CompiledSchema.load({ type: 'object', properties: { next: { $ref: '#' } } });
+    const queue = patient({ maxCheckMs: 500 });
+    const slow = await CompiledSchema.load(SLOW, queue);
+    const other = await CompiledSchema.load({ type: 'object', properties: { next: { $ref: '#' } } }, queue);
     const order: string[] = [];
     const evil = { a: 'x'.repeat(100_000) };
-    const floods = Array.from({ length: 8 }, async (_, n) => {
+    const floods = Array.from({ length: 4 }, async (_, n) => {
       expect(await codeOf(() => slow.errors(evil))).toBe('schema_rejected');
       order.push(`slow ${n}`);
     });
@@ -331,12 +345,12 @@ describe('a check in the thread', () => {
     clearInterval(turn);
     // Its turn came after the one that ran and the next, not after all.
     expect(order.indexOf('quick')).toBeLessThanOrEqual(2);
-    // Eight checks of 50 ms, had they run here, would have left eight turns.
+    // Four checks of 500 ms, had they run here, would have left four turns.
     expect(turns).toBeGreaterThan(16);
   });
 
   it('finds no place behind sixteen others of its schema', async () => {
-    const slow = await CompiledSchema.load(SLOW);
+    const slow = await CompiledSchema.load(SLOW, patient({ maxCheckMs: 500, maxWaitMs: 2_000 }));
     const evil = { a: 'x'.repeat(100_000) };
     const codes = Array.from({ length: 20 }, () => codeOf(() => slow.errors(evil)));
     await expect(slow.errors(evil)).rejects.toThrow(/16 of them for this schema/);
@@ -354,7 +368,7 @@ describe('a check in the thread', () => {
     ['while it starts', () => new Worker('process.exit(1)', { eval: true, execArgv: [] })],
     ['with an error of its own', () => new Worker('throw new Error()', { eval: true, execArgv: [] })],
   ])('is refused, its schema is not, where the thread fails %s', async (_when, startThread) => {
-    const schema = await CompiledSchema.load(RECURSIVE, new CheckQueue(startThread));
+    const schema = await CompiledSchema.load(RECURSIVE, new CheckQueue({ startThread }));
     for (let n = 0; n < 2; n += 1) {
       await expect(schema.errors({ name: 'ab' })).rejects.toMatchObject({
         code: 'schema_rejected',
@@ -366,7 +380,7 @@ describe('a check in the thread', () => {
   });
 
   it('is refused for a value that would take long to be read there', async () => {
-    const schema = await CompiledSchema.load(RECURSIVE);
+    const schema = await CompiledSchema.load(RECURSIVE, unhurried);
     await expect(schema.errors({ other: 'x'.repeat(5_000_000) })).rejects.toThrow(/values of up to 4194304 characters/);
     expect(await schema.errors({ name: 'ab' })).toBeUndefined();
   });
@@ -377,7 +391,9 @@ describe('a check in the thread', () => {
       parentPort.on('message', () => { for (const all = []; ; ) all.push(Array(1_000).fill({})); });
       parentPort.postMessage('ready');`;
     const resourceLimits = { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 2 };
-    const queue = new CheckQueue(() => new Worker(hungry, { eval: true, execArgv: [], resourceLimits }));
+    const queue = patient({
+      startThread: () => new Worker(hungry, { eval: true, execArgv: [], resourceLimits }),
+    });
     await expect(CompiledSchema.load(RECURSIVE, queue)).rejects.toThrow(/exponential time or too much memory/);
   });
 });
