@@ -189,6 +189,33 @@ describe.each(Object.entries(DOORS))('through %s', (_, send) => {
     expect(alpha.calls[0]).not.toHaveProperty('idempotencyKey');
   });
 
+  test.each([
+    ['reconcile', true],
+    ['Reconcile', true],
+    ['handling=strict, reconcile', true],
+    ['respond-async; wait=5, reconcile ', true],
+    ['reconcile-not', false],
+    ['do-not-reconcile', false],
+    ['handling=reconcile', false],
+  ])('Prefer: %s asks what became of the call: %s', async (prefer, asks) => {
+    await send('/alpha/mcp/tools/echo', call('{}', { prefer, 'idempotency-key': 'k' }));
+    expect(alpha.calls[0]).toMatchObject({ reconcile: asks });
+  });
+
+  test.each([
+    ['echo', {}, 'needs the Idempotency-Key'],
+    ['pay', {}, 'needs the Idempotency-Key'],
+    ['keyless', { 'idempotency-key': 'k' }, 'this tool takes none'],
+  ])(
+    'Prefer: reconcile to %s without a key that counts is invalid_header, and nothing runs',
+    async (tool, key, why) => {
+      const seen = await send(`/alpha/mcp/tools/${tool}`, call('{}', { prefer: 'reconcile', ...key }));
+      expect(problem(seen)).toMatchObject({ status: 400, code: 'invalid_header', executed: 'no', retryable: false });
+      expect(problem(seen).detail).toContain(why);
+      expect(alpha.calls).toEqual([]);
+    },
+  );
+
   test.each(['0', '-5', '1.5', 'soon', ''])('X-Request-Timeout-Ms %j is invalid_header', async (value) => {
     const seen = await send('/alpha/mcp/tools/echo', call('{}', { 'x-request-timeout-ms': value }));
     expect(problem(seen)).toMatchObject({ status: 400, code: 'invalid_header' });

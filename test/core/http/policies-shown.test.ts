@@ -91,6 +91,12 @@ it('an answer told again says so, and a problem told again names the request it 
   }
 });
 
+it('an answer that was found afterwards says so, and is not one that is told again', async () => {
+  await using server = await serve({ bridges: mapOf(reporting({ source: 'reconciled' })) });
+  const { headers } = await ask(server.port, '/alpha/mcp/tools/echo', post({}));
+  expect([headers.get('idempotency-reconciled'), headers.get('idempotency-replayed')]).toEqual(['true', null]);
+});
+
 it('a call for a fresh answer is one, and another is not', async () => {
   const alpha = fakeBridge('alpha');
   await using server = await serve({ bridges: mapOf(alpha) });

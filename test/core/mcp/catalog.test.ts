@@ -29,6 +29,20 @@ describe('a catalog', () => {
     expect(catalog.get('constructor')).toBeUndefined();
   });
 
+  it.each<[unknown, boolean]>([
+    [{ 'mcp-bridge-fleet/reconcile': true, other: 1 }, true],
+    [{ 'mcp-bridge-fleet/reconcile': 'true' }, false],
+    [{}, false],
+    [undefined, false],
+    [null, false],
+    ['mcp-bridge-fleet/reconcile', false],
+  ])('knows which tools say that they can look back: %j', async (_meta, reconciles) => {
+    const catalog = await createCatalog([define('pay', {}, { _meta })], policyFor);
+    expect(catalog.get('pay')).toMatchObject({ reconciles });
+    const changed = await createCatalog([define('pay')], policyFor, catalog);
+    expect(changed.get('pay')).toMatchObject({ reconciles: false });
+  });
+
   it('lists by name, whatever the order of the child', async () => {
     const one = await createCatalog([define('b'), define('a'), define('B')], policyFor);
     const two = await createCatalog([define('B'), define('b'), define('a')], policyFor);

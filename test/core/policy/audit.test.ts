@@ -58,6 +58,7 @@ it('a result, its replay and its copy in the cache are told apart', async () => 
   for (const [source, isError, expected] of [
     ['child', true, { outcome: 'tool_error', executed: 'yes', replayed: false }],
     ['record', false, { outcome: 'ok', executed: 'yes', replayed: true }],
+    ['reconciled', false, { outcome: 'ok', executed: 'yes', replayed: false }],
     ['cache', false, { outcome: 'ok', executed: 'no', replayed: false }],
   ] as const) {
     const { rows, invoke } = audited(async () => toolResult('{"content":[]}', isError));

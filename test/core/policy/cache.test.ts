@@ -31,6 +31,7 @@ describe('what is not cached', () => {
     ['a tool without a life for its answers', toolCall()],
     ['a write', cached({ effect: 'write' })],
     ['an idempotent call', cached({ effect: 'idempotent' })],
+    ['a call that looks what became of another', cached({ looksOnly: true })],
   ])('is handed on as it is: %s', (_what, call) => {
     const { cache, next, invoke } = setUp();
     const given = Promise.resolve(toolResult());
