@@ -225,6 +225,16 @@ it('only a read may be cached', async () => {
 it('the JSON Schema of the file names every setting with its default and refuses unknown ones', () => {
   expect(configFileJsonSchema()).toMatchObject({
     properties: {
+it.each(['vendorKey', 'reconcile'])('a tool that ignores keys can do nothing with %s', async (setting) => {
+  const pay = { [setting]: true, idempotencyKey: 'never' };
+  const { problems } = await examineFile({ mcpServers: { echo: { ...echo, tools: { pay } } } });
+  expect(problems).toEqual([
+    expect.stringMatching(
+      `^fleet\\.config\\.json mcpServers\\.echo\\.tools\\.pay\\.${setting}: .*never ignores; correct one`,
+    ),
+  ]);
+});
+
       mcpServers: {
         additionalProperties: {
           additionalProperties: false,

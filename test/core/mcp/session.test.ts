@@ -433,6 +433,28 @@ describe('McpSession.callTool', () => {
     expect(peer.methods()).not.toContain('notifications/cancelled');
   });
 
+  it('checks the answer of a tool that was only to look where it is what the tool would have answered', async () => {
+    const { session } = await opened(
+      ({ id, method, params }, peer) => {
+        const schema = { type: 'object' };
+        if (method === 'tools/list') {
+          peer.answer(id, { tools: [{ name: 'pay', inputSchema: schema, outputSchema: schema }] });
+        } else peer.answer(id, { content: [], _meta: (params?.arguments as { meta?: object } | undefined)?.meta });
+      },
+      { validateOutput: true, validateResult: () => '/ is missing' },
+    );
+    await session.listTools(NEVER);
+    const look = (found: unknown, more: Partial<ToolCall> = { looksOnly: true }): Running => {
+      const argumentsJson = JSON.stringify({ meta: { 'mcp-bridge-fleet/reconciled': found } });
+      return new Running(session, echoCall({ tool: 'pay', argumentsJson, ...more }));
+    };
+    for (const found of ['not_executed', 'unknown', undefined]) {
+      expect(await look(found).settled()).toHaveProperty('result');
+      expect(await look(found, {}).error()).toMatchObject({ code: 'child_protocol_error' });
+    }
+    expect(await look('executed').error()).toMatchObject({ code: 'child_protocol_error' });
+  });
+
   it('refuses a call that is cancelled already', async () => {
     const { session } = await opened();
     const call = echoCall();
