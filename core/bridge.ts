@@ -39,6 +39,8 @@ export interface BridgeSettings {
   readonly pool: PoolSettings;
   readonly era: Era;
   readonly validateOutput: boolean;
+  /** The server is told the id of the principal that calls. */
+  readonly principalMeta: boolean;
   /** Path of the approved tools' digests; undefined: whatever the server lists is served. */
   readonly pinFile: string | undefined;
   readonly breaker: BreakerSettings;
@@ -228,7 +230,7 @@ class PooledBridge implements Bridge {
   }
 
   #createWorker(id: number): McpWorker {
-    const { command, args, env, cwd, secrets, era, validateOutput, pool } = this.#settings;
+    const { command, args, env, cwd, secrets, era, validateOutput, principalMeta, pool } = this.#settings;
     const worker = new McpWorker(
       {
         id,
@@ -243,6 +245,7 @@ class PooledBridge implements Bridge {
         maxLineBytes: pool.maxLineBytes,
         concurrency: pool.concurrency,
         validateOutput,
+        principalMeta,
         startDeadlineMs: pool.startDeadlineMs,
       },
       {

@@ -85,6 +85,11 @@ export interface BridgeManifest {
   readonly tools: Readonly<Record<string, Partial<ToolPolicy>>>;
   readonly pool?: Partial<PoolSettings>;
   readonly era?: Era;
+  /**
+   * The server is told who calls: the principal's id in `params._meta`, never the credential. For a server that keeps
+   * things apart by it. Default false: no server learns it.
+   */
+  readonly principalMeta?: boolean;
   /** Example arguments shown by `fleet dev`: one call that works on a fresh machine. */
   readonly example?: { readonly tool: string; readonly arguments: Readonly<Record<string, unknown>> };
   /** Starts the stand-in that `fleet dev` uses when a required variable is missing. */

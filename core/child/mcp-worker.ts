@@ -14,7 +14,7 @@ import type { RetireReason, Worker, WorkerEnd } from '#core/pool/worker.ts';
 
 export interface McpWorkerOptions
   extends SpawnOptions,
-    Pick<SessionOptions, 'era' | 'eraMemory' | 'maxLineBytes' | 'concurrency' | 'validateOutput'> {
+    Pick<SessionOptions, 'era' | 'eraMemory' | 'maxLineBytes' | 'concurrency' | 'validateOutput' | 'principalMeta'> {
   readonly id: number;
   /** Values that must not be seen in what the child writes to stderr. */
   readonly secrets: readonly string[];
@@ -178,7 +178,7 @@ export class McpWorker implements Worker {
   }
 
   #connect(child: Child): McpSession {
-    const { era, eraMemory, maxLineBytes, concurrency, validateOutput, secrets, stop } = this.#options;
+    const { era, eraMemory, maxLineBytes, concurrency, validateOutput, principalMeta, secrets, stop } = this.#options;
     const onLine = this.#events.stderr;
     this.#child = child;
     this.#stop = new ChildStop({ pid: child.pid, exited: child.exited, ...(stop && { times: stop }) });
@@ -192,6 +192,7 @@ export class McpWorker implements Worker {
         maxLineBytes,
         concurrency,
         validateOutput,
+        principalMeta,
         validateResult: (tool, structuredContent) => this.#outputChecks.get(tool)?.(structuredContent),
       },
       {

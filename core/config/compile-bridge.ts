@@ -44,6 +44,7 @@ export function compileInline(name: string, command: readonly string[], context:
     pool: mergePool(name, [context.poolFromEnvironment], context.problems),
     era: 'auto',
     validateOutput: false,
+    principalMeta: false,
     pinFile: undefined,
     breaker: fullBreaker(),
     ...compileTools({}, name, context.problems),
@@ -89,6 +90,7 @@ export function compileServer(name: string, { file, server }: FileEntry, context
     pool: mergePool(name, [context.poolFromEnvironment, poolLayer(server, where)], problems),
     era: server.era ?? 'auto',
     validateOutput: server.validateOutput ?? false,
+    principalMeta: server.principalMeta ?? false,
     pinFile: server.pinFile === undefined ? undefined : resolve(file.directory, server.pinFile),
     breaker: fullBreaker(server.breaker),
     ...compileTools(server.tools ?? {}, `${where}.tools`, problems),
@@ -164,6 +166,7 @@ export function compileManifest(
     ),
     era: refined.era ?? manifest.era ?? 'auto',
     validateOutput: refined.validateOutput ?? false,
+    principalMeta: refined.principalMeta ?? manifest.principalMeta ?? false,
     pinFile:
       entry === undefined || refined.pinFile === undefined ? undefined : resolve(entry.file.directory, refined.pinFile),
     breaker: fullBreaker(refined.breaker),

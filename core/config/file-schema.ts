@@ -50,6 +50,7 @@ const server = members(
     pool: members(numerics(POOL_SETTINGS), 'How many workers are kept, and when one is replaced.'),
     era: choice(['auto', 'legacy', 'modern'], 'auto', 'Which protocol the server speaks; auto tries it out.'),
     validateOutput: flag(false, 'Hold results against the outputSchema of their tool.'),
+    principalMeta: flag(false, "Tell the server who calls: the principal's id in params._meta, never the credential."),
     tools: named(
       tool,
       { pattern: /^(\*|[A-Za-z0-9_.-]{1,128})$/, refused: 'is not the name of a tool' },

@@ -27,6 +27,8 @@ export interface SessionOptions {
   readonly concurrency: number;
   /** Check results of tools that declare an outputSchema. */
   readonly validateOutput: boolean;
+  /** Tell the child the id of the principal that calls. */
+  readonly principalMeta: boolean;
   /** What is wrong with a tool's structured content; asked only where `validateOutput` and an outputSchema are. */
   readonly validateResult?: (tool: string, structuredContent: unknown) => Flaw | Promise<Flaw>;
   /** How long a cancelled call holds its slot at most; default 2000. */
@@ -181,7 +183,7 @@ export class McpSession {
     }
     return new Promise((resolve, reject) => {
       const pending = new PendingCall(this.#host, call, workerId, onFree, resolve, reject);
-      this.#connection.send(pending, 'tools/call', callParams(call, this.#era));
+      this.#connection.send(pending, 'tools/call', callParams(call, this.#era, this.#options.principalMeta));
     });
   }
 
@@ -296,7 +298,7 @@ interface CheckedResult {
   readonly _meta?: Readonly<Record<string, unknown>>;
 }
 
-function callParams(call: ToolCall, era: 'legacy' | 'modern'): string {
+function callParams(call: ToolCall, era: 'legacy' | 'modern', principalMeta: boolean): string {
   const leftMs = Math.max(0, Math.floor(call.arrivedAtMs + call.timeoutMs - performance.now()));
   let meta = `"mcp-bridge-fleet/deadlineMs":${leftMs}`;
   const { trace } = call;
@@ -304,6 +306,7 @@ function callParams(call: ToolCall, era: 'legacy' | 'modern'): string {
     meta += `,"traceparent":${JSON.stringify(trace.traceparent)}`;
     if (trace.tracestate !== undefined) meta += `,"tracestate":${JSON.stringify(trace.tracestate)}`;
   }
+  if (principalMeta) meta += `,"mcp-bridge-fleet/principal":${JSON.stringify(call.principal.id)}`;
   if (call.vendorKey !== undefined) meta += `,"mcp-bridge-fleet/idempotencyKey":"${call.vendorKey}"`;
   if (call.looksOnly) meta += ',"mcp-bridge-fleet/reconcile":true';
   if (era === 'modern') meta += `,${MODERN_META}`;

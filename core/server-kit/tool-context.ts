@@ -11,6 +11,8 @@ export const IDEMPOTENCY_META = 'mcp-bridge-fleet/idempotencyKey';
  * `_meta` of a listed tool `true` says that it can be asked.
  */
 export const RECONCILE_META = 'mcp-bridge-fleet/reconcile';
+/** `params._meta` key: the id of whoever calls, handed only to servers whose manifest asks for it. */
+export const PRINCIPAL_META = 'mcp-bridge-fleet/principal';
 /** Key in a result's `_meta`: what was found, `executed`, `not_executed` or `unknown`. */
 export const RECONCILED_META = 'mcp-bridge-fleet/reconciled';
 
@@ -27,6 +29,8 @@ export interface ToolContext {
   remainingMs(): number;
   /** For the vendor's own idempotency, where the bridge handed one down. */
   readonly idempotencyKey: string | undefined;
+  /** Who calls, by a checked credential; undefined where the manifest does not set `principalMeta`. */
+  readonly principal: string | undefined;
   readonly log: Log;
 }
 
@@ -36,6 +40,11 @@ export interface OpenContext extends Disposable {
 }
 
 const MAX_TIMER_MS = 2 ** 31 - 1;
+
+function textIn(meta: Readonly<Record<string, unknown>> | undefined, key: string): string | undefined {
+  const value = meta?.[key];
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
 
 /** Makes the context of one call. `cancelled` is the protocol's signal, `ending` the process's. */
 export function openContext(options: {
@@ -49,7 +58,6 @@ export function openContext(options: {
   const startedAtMs = performance.now();
   const given = meta?.[DEADLINE_META];
   const deadlineMs = typeof given === 'number' && Number.isFinite(given) && given >= 0 ? given : undefined;
-  const key = meta?.[IDEMPOTENCY_META];
   const abort = new AbortController();
   const retryable = effect !== 'write';
 
@@ -72,7 +80,8 @@ export function openContext(options: {
         deadlineMs === undefined
           ? Number.POSITIVE_INFINITY
           : Math.max(0, deadlineMs - (performance.now() - startedAtMs)),
-      idempotencyKey: typeof key === 'string' && key !== '' ? key : undefined,
+      idempotencyKey: textIn(meta, IDEMPOTENCY_META),
+      principal: textIn(meta, PRINCIPAL_META),
       log,
     },
     [Symbol.dispose]: () => {

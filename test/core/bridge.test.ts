@@ -33,6 +33,7 @@ function settings(env: Readonly<Record<string, string>>): BridgeSettings {
     },
     era: 'legacy',
     validateOutput: false,
+    principalMeta: false,
     pinFile: undefined,
     breaker: { errorPercent: 50, minCalls: 20, windowMs: 10_000, openMs: 10_000, probes: 3 },
     tools: {},

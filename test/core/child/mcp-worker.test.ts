@@ -45,6 +45,7 @@ function start(env: Record<string, string> = {}, more: Partial<McpWorkerOptions>
       maxLineBytes: 8 * 1024 * 1024,
       concurrency: 16,
       validateOutput: false,
+      principalMeta: false,
       startDeadlineMs: 15_000,
       stop: STOP,
       ...more,

@@ -18,6 +18,7 @@ it('a server with nothing but a command gets the defaults of the contract', asyn
       env: {},
       era: 'auto',
       validateOutput: false,
+      principalMeta: false,
       pool: {
         min: 1,
         max: 4,
@@ -76,6 +77,7 @@ it('every mistake is told at once, each with its key and what is expected there'
         era: 'old',
         tols: {},
         validateOutput: 1,
+        principalMeta: 'yes',
         args: 'server.mjs',
         env: { 'A B': 'x' },
         tools: { pay: { effect: 'maybe', deadline: 1 }, 'a b': {} },
@@ -95,6 +97,7 @@ it('every mistake is told at once, each with its key and what is expected there'
       'echo.era: must be "auto" or "legacy" or "modern"',
       'echo.tols: is not known; did you mean tools?; remove it',
       'echo.validateOutput: must be true or false',
+      'echo.principalMeta: must be true or false',
       'echo.args: must be a list',
       'echo.env.A B: is not a variable name',
       'echo.tools.pay.effect: must be "read" or "idempotent" or "write"',
@@ -222,9 +225,6 @@ it('only a read may be cached', async () => {
   ]);
 });
 
-it('the JSON Schema of the file names every setting with its default and refuses unknown ones', () => {
-  expect(configFileJsonSchema()).toMatchObject({
-    properties: {
 it.each(['vendorKey', 'reconcile'])('a tool that ignores keys can do nothing with %s', async (setting) => {
   const pay = { [setting]: true, idempotencyKey: 'never' };
   const { problems } = await examineFile({ mcpServers: { echo: { ...echo, tools: { pay } } } });
@@ -235,6 +235,9 @@ it.each(['vendorKey', 'reconcile'])('a tool that ignores keys can do nothing wit
   ]);
 });
 
+it('the JSON Schema of the file names every setting with its default and refuses unknown ones', () => {
+  expect(configFileJsonSchema()).toMatchObject({
+    properties: {
       mcpServers: {
         additionalProperties: {
           additionalProperties: false,

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import type { ToolCall, ToolResult } from '#core/call.ts';
 import { BridgeError, CLIENT_GONE, type Executed } from '#core/errors.ts';
 import { type EraMemory, McpSession, type SessionOptions, type SlotEnd } from '#core/mcp/session.ts';
+import { anonymousPrincipal } from '#core/principal.ts';
 import { toolCall } from '../../support/calls.ts';
 import { until } from '../../support/until.ts';
 import { type Received, ScriptedPeer } from '../jsonrpc/scripted-peer.ts';
@@ -61,6 +62,7 @@ function start(script: Script, options: Partial<SessionOptions> = {}): Setup {
       maxLineBytes: 1 << 20,
       concurrency: 4,
       validateOutput: false,
+      principalMeta: false,
       cancelGraceMs: 30,
       probeTimeoutMs: 30,
       ...options,
@@ -336,6 +338,15 @@ describe('McpSession.callTool', () => {
     expect(leftMs).toSatisfy((ms: number) => Number.isInteger(ms) && ms <= 4_000 && ms >= 0);
   });
 
+  it.each([true, false])('tells the child who calls only where it is to be told: %s', async (principalMeta) => {
+    const { session, peer } = await opened(({ id }, other) => other.answer(id, { content: [] }), { principalMeta });
+    const principal = { ...anonymousPrincipal(), id: 'jwt:"anna"\u2028' };
+    await new Running(session, echoCall({ principal })).settled();
+    const meta = peer.received.at(-1)?.params?._meta as Record<string, unknown>;
+    expect(meta['mcp-bridge-fleet/principal']).toBe(principalMeta ? principal.id : undefined);
+    expect(JSON.stringify(peer.received).includes('anna')).toBe(principalMeta);
+  });
+
   it('adds what a modern child wants in each request', async () => {
     const { session, peer } = start(
       modern(({ id, method }, other) => {
@@ -422,17 +433,6 @@ describe('McpSession.callTool', () => {
     ]);
   });
 
-  it('takes a call back that has not left: nothing is sent, nothing ran', async () => {
-    const { session, peer } = await opened();
-    const running = new Running(session);
-    running.call.abort.abort(exceeded);
-    expect(await running.error()).toBe(exceeded);
-    expect(running.ends).toEqual(['answered']);
-    await tick();
-    expect(peer.methods()).not.toContain('tools/call');
-    expect(peer.methods()).not.toContain('notifications/cancelled');
-  });
-
   it('checks the answer of a tool that was only to look where it is what the tool would have answered', async () => {
     const { session } = await opened(
       ({ id, method, params }, peer) => {
@@ -453,6 +453,17 @@ describe('McpSession.callTool', () => {
       expect(await look(found, {}).error()).toMatchObject({ code: 'child_protocol_error' });
     }
     expect(await look('executed').error()).toMatchObject({ code: 'child_protocol_error' });
+  });
+
+  it('takes a call back that has not left: nothing is sent, nothing ran', async () => {
+    const { session, peer } = await opened();
+    const running = new Running(session);
+    running.call.abort.abort(exceeded);
+    expect(await running.error()).toBe(exceeded);
+    expect(running.ends).toEqual(['answered']);
+    await tick();
+    expect(peer.methods()).not.toContain('tools/call');
+    expect(peer.methods()).not.toContain('notifications/cancelled');
   });
 
   it('refuses a call that is cancelled already', async () => {
