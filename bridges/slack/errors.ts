@@ -115,7 +115,8 @@ export function rateLimited(method: string, retryAfterMs: number): ToolError {
 /** Nobody knows whether Slack has done it. */
 function uncertain(why: string, effect: Effect, keyed: boolean, flight: Flight, cause: unknown): ToolError {
   const where = { vendor: 'slack', method: flight.method };
-  if (effect === 'write') {
+  // A record of a keyed call would tell every later one to try again; of this one it can be asked what became of it.
+  if (effect === 'write' || (effect === 'idempotent' && keyed)) {
     return new ToolError('outcome_unknown', `${why}: Slack may have done it or not`, {
       hint: keyed
         ? 'Repeat with the same Idempotency-Key and Prefer: reconcile to have Slack asked; do not send it under another key before'
@@ -152,8 +153,8 @@ function refused({ error, needed, provided }: Refusal, method: string, cause: un
 }
 
 /**
- * A failure of a request as the tool's answer. After a failure that leaves open whether Slack did it, a `write` is
- * `outcome_unknown`, and whatever may be done twice is worth repeating.
+ * A failure of a request as the tool's answer. After a failure that leaves open whether Slack did it, a `write` and a
+ * keyed change are `outcome_unknown`, and whatever may be done twice is worth repeating.
  * @param keyed whether the call can be asked about by its key
  */
 export function toToolError(error: unknown, flight: Flight, effect: Effect, keyed: boolean): ToolError {

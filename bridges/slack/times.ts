@@ -1,6 +1,7 @@
 /** A `ts` of Slack as ISO 8601. */
 export function isoOfTs(ts: string): string {
-  return isoOfSeconds(Math.floor(Number(ts)), Math.floor((Number(ts) % 1) * 1_000));
+  const [seconds = '', fraction = ''] = ts.split('.');
+  return isoOfSeconds(Number(seconds), Number(fraction.slice(0, 3)));
 }
 
 /** Whole seconds since 1970 as ISO 8601. */

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { bridges } from '../../bridges/index.ts';
+import type { ToolPolicy } from '../../core/call.ts';
 import type { Sandbox } from '../../core/manifest.ts';
 import type { FaultOrder } from '../../core/sandbox-kit/fault-plan.ts';
 import type { Received } from '../../core/sandbox-kit/received-log.ts';
@@ -23,7 +24,7 @@ export interface VendorTool {
   readonly inputSchema: object;
   readonly outputSchema: object;
   readonly annotations: Readonly<Record<string, unknown>>;
-  readonly effect: string;
+  readonly policy: Pick<ToolPolicy, 'effect' | 'deadlineMs' | 'cacheTtlMs' | 'idempotencyKey'>;
 }
 
 /** The stand-in, spoken to by its control addresses. */
