@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 
 /** The parts of a run; `cold` and `fresh` start subjects of their own, the others share one set of them. */
-export const SECTIONS = ['echo', 'big', 'sleep', 'sdk', 'fresh', 'cold'] as const;
+export const SECTIONS = ['echo', 'big', 'sleep', 'sdk', 'policies', 'fresh', 'cold'] as const;
 export type Section = (typeof SECTIONS)[number];
 
 /** What a run does, defaults filled in. */

@@ -167,13 +167,14 @@ export class RunningSubject {
     const { server } = this.subject;
     if (server === undefined) return undefined;
     const child = childModule(this.#options.child);
-    const argv = server.argv({ port: this.port, opsPort, child, dir: this.#dir });
+    const place = { port: this.port, opsPort, child, dir: this.#dir };
+    const argv = server.argv(place);
     // A file and not a pipe: reading a subject's log would cost the harness CPU that the subject needs.
     const log = openSync(join(this.#dir, 'log'), 'a');
     const started = spawn(process.execPath, [...(this.#options.nodeArgs ?? []), ...argv], {
       detached: true,
       stdio: ['ignore', log, log],
-      env: environment(this.#options.compileCache),
+      env: { ...environment(this.#options.compileCache), ...server.env?.(place) },
       cwd: this.#dir,
     });
     started.on('error', () => undefined);

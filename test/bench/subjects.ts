@@ -1,7 +1,9 @@
+import { hash } from 'node:crypto';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { DialectName } from './drive/dialect.ts';
+import { BENCH_KEY, type DialectName } from './drive/dialect.ts';
+import type { Section } from './options.ts';
 
 /** What the child behind a subject is. */
 export type ChildName = 'echo' | 'echo-sdk';
@@ -27,9 +29,13 @@ export interface Subject {
     readonly dialect: DialectName;
     /** Arguments for this Node. */
     readonly argv: (place: Place) => readonly string[];
+    /** Variables of its own, beside a plain environment. */
+    readonly env?: (place: Place) => Readonly<Record<string, string>>;
   };
   /** Takes part in the measurements under load; the others only in `cold` and `fresh`. */
   readonly loaded: boolean;
+  /** Takes part in this section alone; the others know nothing of it. */
+  readonly onlyIn?: Section;
   /** Whose clients open sessions and may end them with DELETE. */
   readonly sessions: boolean;
 }
@@ -49,6 +55,14 @@ function ours({ port, opsPort, child, dir }: Place): readonly string[] {
   const echo = { command: process.execPath, args: [child], pool, tools };
   writeFileSync(file, JSON.stringify({ mcpServers: { echo } }));
   return [OURS, 'serve', '--config', file, '--port', `${port}`, '--ops-port', `${opsPort}`, '--host', '127.0.0.1'];
+}
+
+/** Every policy on: keys, a quota that nobody reaches, the breaker; no audit. */
+function guardedEnv({ dir }: Place): Readonly<Record<string, string>> {
+  const file = join(dir, 'keys.json');
+  const key = { id: 'bench', sha256: hash('sha256', BENCH_KEY), allow: ['*:*'], ratePerMinute: 10_000_000 };
+  writeFileSync(file, JSON.stringify([key]));
+  return { AUTH: 'keys', API_KEYS_FILE: file };
 }
 
 function supergateway({ port, child }: Place, ...more: readonly string[]): readonly string[] {
@@ -113,6 +127,24 @@ export const SUBJECTS: readonly Subject[] = [
     role: 'peer',
     server: { dialect: 'mcp-modern', argv: (place) => mcpProxy(place, '--no-eventStore') },
     loaded: true,
+    sessions: false,
+  },
+  {
+    name: 'bare',
+    about: 'bare.ts: our edge, pool and child, and no policy but the deadline',
+    role: 'limit',
+    server: { dialect: 'rest', argv: ({ port, child }) => [at('bare.ts'), `${port}`, child] },
+    loaded: true,
+    onlyIn: 'policies',
+    sessions: false,
+  },
+  {
+    name: 'guarded',
+    about: 'ours with AUTH=keys and a quota in memory: every policy but the audit',
+    role: 'ours',
+    server: { dialect: 'rest-key', argv: ours, env: guardedEnv },
+    loaded: true,
+    onlyIn: 'policies',
     sessions: false,
   },
   {

@@ -3,10 +3,10 @@ import { answerHeader } from './http-connection.ts';
 import { argumentsOf, FIRST_CALL, type Workload } from './workload.ts';
 
 /**
- * How a subject is spoken to. `rest` is ours and the naive bridge's; `mcp` is Streamable HTTP with a
+ * How a subject is spoken to. `rest` is ours and the naive bridge's, `rest-key` the same with an API key; `mcp` is Streamable HTTP with a
  * session, `mcp-stateless` the same without one, `mcp-modern` the sessionless revision 2026-07-28.
  */
-export type DialectName = 'rest' | 'mcp' | 'mcp-stateless' | 'mcp-modern';
+export type DialectName = 'rest' | 'rest-key' | 'mcp' | 'mcp-stateless' | 'mcp-modern';
 
 /** One client's side of a dialect, after its handshake. */
 export interface Dialect {
@@ -17,6 +17,9 @@ export interface Dialect {
   /** What a polite client sends last. */
   readonly farewell: string | undefined;
 }
+
+/** The key of the dialect `rest-key`: no secret, it opens a process of this run alone. */
+export const BENCH_KEY = 'mbf_bench_0123456789abcdefghijklmnopqrstuvwxyz';
 
 const LEGACY = '2025-11-25';
 const MODERN = '2026-07-28';
@@ -102,11 +105,14 @@ async function openSession(port: number, connection: HttpConnection): Promise<Di
 export async function greet(name: DialectName, port: number, connection: HttpConnection): Promise<Dialect> {
   switch (name) {
     case 'rest':
+    case 'rest-key': {
+      const fields = name === 'rest' ? '' : `Authorization: Bearer ${BENCH_KEY}\r\n`;
       return {
-        requests: (workload) => posts(port, `/mcp/tools/${workload.tool}`, '', argumentsOf(workload)),
+        requests: (workload) => posts(port, `/mcp/tools/${workload.tool}`, fields, argumentsOf(workload)),
         result: (answer) => JSON.parse(bodyText(answer)),
         farewell: undefined,
       };
+    }
     case 'mcp':
       return await openSession(port, connection);
     case 'mcp-stateless':

@@ -2,7 +2,7 @@ import type { ColdStart } from '../sections/cold-start.ts';
 import { LOADS } from '../sections/loads.ts';
 import { median, type Spread } from '../statistics.ts';
 import { figure, range, table } from './markdown.ts';
-import { isPeer, pairedRatio } from './ratios.ts';
+import { isPeer, pairedCpu, pairedRatio } from './ratios.ts';
 import { kibPerClient, type Results } from './tables.ts';
 
 interface Goal {
@@ -23,6 +23,7 @@ const FASTER = [
 const MAX_KIB_PER_CLIENT = 32;
 const MAX_FIRST_CALL_MIB = 90;
 const MAX_START_SHARE = 0.5;
+const MAX_POLICY_SHARE = 1.15;
 
 function fasterGoals({ throughput: { samples } }: Results): Goal[] {
   return FASTER.flatMap(({ load, than, times }) => {
@@ -46,6 +47,15 @@ function neverBelowNaive({ throughput: { samples } }: Results): Goal[] {
       met: worst.ratio.min >= 1,
     },
   ];
+}
+
+function policyGoals({ throughput: { samples } }: Results): Goal[] {
+  return LOADS.filter(({ section }) => section === 'policies').flatMap(({ name }) => {
+    const ratio = pairedCpu(samples, name, 'guarded', 'bare');
+    if (ratio === undefined) return [];
+    const goal = `${name}: keys, quota and breaker on, ≤ ${MAX_POLICY_SHARE} × the bare path’s CPU per call`;
+    return [{ goal, measured: range(ratio), met: ratio.median <= MAX_POLICY_SHARE }];
+  });
 }
 
 function freshGoals({ freshClients }: Results): Goal[] {
@@ -102,7 +112,13 @@ function coldGoals({ coldStarts }: Results): Goal[] {
 
 /** Each goal that the run could judge, with what was measured; empty without our own results. */
 export function goalsTable(results: Results): string {
-  const goals = [...fasterGoals(results), ...neverBelowNaive(results), ...freshGoals(results), ...coldGoals(results)];
+  const goals = [
+    ...fasterGoals(results),
+    ...neverBelowNaive(results),
+    ...policyGoals(results),
+    ...freshGoals(results),
+    ...coldGoals(results),
+  ];
   if (goals.length === 0) return '';
   const rows = goals.map(({ goal, measured, met }) => [goal, measured, met ? 'met' : '**not met**']);
   return `### Goals\n\nRatios are paired per round: median [min–max].\n\n${table(['goal', 'measured', 'verdict'], rows, '---')}`;

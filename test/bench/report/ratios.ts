@@ -37,3 +37,18 @@ export function pairedRatio(
   });
   return ratios.length === 0 ? undefined : spread(ratios);
 }
+
+/** One subject's CPU time per call, bridge and children, against another's, paired within each round. */
+export function pairedCpu(
+  samples: readonly Sample[],
+  load: string,
+  subject: string,
+  against: string,
+): Spread | undefined {
+  const ratios = roundsOf(samples, load).flatMap((round) => {
+    const mine = round.find((sample) => sample.subject === subject);
+    const other = round.find((sample) => sample.subject === against);
+    return mine === undefined || other === undefined ? [] : [mine.cpuMsPerCall / other.cpuMsPerCall];
+  });
+  return ratios.length === 0 ? undefined : spread(ratios);
+}

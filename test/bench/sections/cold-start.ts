@@ -33,7 +33,7 @@ async function start(subject: Subject, round: number, compileCache: string | und
 export async function measureColdStarts(context: RunContext): Promise<ColdStart[]> {
   const results: ColdStart[] = [];
   const broken = new Set<Subject>();
-  const startable = context.subjects.filter((subject) => subject.server !== undefined);
+  const startable = context.subjects.filter((subject) => subject.server !== undefined && subject.onlyIn === undefined);
   const caches = new Map(
     startable.map((subject) => [subject, mkdtempSync(join(context.cacheDir, `${subject.name}-`))]),
   );

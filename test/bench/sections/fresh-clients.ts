@@ -48,7 +48,7 @@ async function measure(context: RunContext, subject: Subject, farewell: boolean)
 /** New connection, new session where there are sessions, one call, gone: for every subject with clients. */
 export async function measureFreshClients(context: RunContext): Promise<FreshClients[]> {
   const results: FreshClients[] = [];
-  for (const subject of context.subjects) {
+  for (const subject of context.subjects.filter(({ onlyIn }) => onlyIn === undefined)) {
     if (subject.server === undefined) continue;
     for (const farewell of subject.sessions ? [false, true] : [false]) {
       context.progress(`${context.options.clients} fresh clients: ${subject.name}${farewell ? ' with DELETE' : ''}`);

@@ -1,7 +1,8 @@
 import type { LoadResult } from '../drive/lane.ts';
+import type { Section } from '../options.ts';
 import { type TreeMemory, treeCpuMs, treeMemory } from '../procfs.ts';
 import { RunningSubject } from '../running-subject.ts';
-import type { ChildName } from '../subjects.ts';
+import type { Subject } from '../subjects.ts';
 import { LOADS, type Load, VERIFIED } from './loads.ts';
 import { type RunContext, reasonOf, rotated } from './run-context.ts';
 
@@ -29,9 +30,17 @@ const WARM_UP = { ms: 150, minCalls: 1, maxMs: 1_000 };
 const FIRST_WARM_UP = { ms: 1_500, minCalls: 20_000, maxMs: 12_000 };
 const ECHO = { tool: 'echo', bytes: 100 } as const;
 
-async function startAll(context: RunContext, child: ChildName): Promise<RunningSubject[]> {
+/** Policies are compared among ourselves; everything else knows nothing of the subjects made for that. */
+function participants({ subjects }: RunContext, section: Section): readonly Subject[] {
+  const loaded = subjects.filter((subject) => subject.loaded);
+  return section === 'policies'
+    ? loaded.filter((subject) => subject.onlyIn === section || subject.name === 'ours')
+    : loaded.filter((subject) => subject.onlyIn === undefined);
+}
+
+async function startAll(context: RunContext, { child, section }: Load): Promise<RunningSubject[]> {
   const started: RunningSubject[] = [];
-  for (const subject of context.subjects.filter((candidate) => candidate.loaded)) {
+  for (const subject of participants(context, section)) {
     context.progress(`start ${subject.name} with ${child}`);
     const running = await RunningSubject.spawn(subject, { child, compileCache: context.cacheDir });
     try {
@@ -95,9 +104,9 @@ async function runRounds(
   return samples;
 }
 
-async function runWith(context: RunContext, child: ChildName, loads: readonly Load[]): Promise<Throughput> {
+async function runWith(context: RunContext, first: Load, loads: readonly Load[]): Promise<Throughput> {
   const memory = new Map<string, TreeMemory>();
-  const all = await startAll(context, child);
+  const all = await startAll(context, first);
   try {
     const samples = await runRounds(context, loads, all);
     for (const running of all) memory.set(running.subject.name, treeMemory(running.pid));
@@ -115,11 +124,11 @@ export async function measureThroughput(context: RunContext): Promise<Throughput
   const samples: Sample[] = [];
   let memory: ReadonlyMap<string, TreeMemory> = new Map();
   const wanted = LOADS.filter((load) => context.options.sections.has(load.section));
-  for (const group of [['echo'], ['big', 'sleep'], ['sdk']]) {
+  for (const group of [['echo'], ['big', 'sleep'], ['sdk'], ['policies']]) {
     const loads = wanted.filter((load) => group.includes(load.section));
     const [first] = loads;
     if (first === undefined) continue;
-    const part = await runWith(context, first.child, loads);
+    const part = await runWith(context, first, loads);
     samples.push(...part.samples);
     if (first.section === 'echo') memory = part.memory;
   }
