@@ -15,6 +15,11 @@ export interface RetryStats {
 /** Failures of one worker that another worker need not share; a queue or a deadline would only repeat. */
 const OF_THE_WORKER: ReadonlySet<ErrorCode> = new Set(['child_crashed', 'child_protocol_error', 'worker_backpressure']);
 
+/** Before the call reached the worker they are about the worker alone. */
+const TOLD_AS_REFUSAL: ReadonlySet<ErrorCode> = new Set(['child_crashed', 'child_protocol_error']);
+
+const SOONEST_REPEAT_MS = 1_000;
+
 /** A move costs the child nothing, but a call must not wander for ever between dying workers. */
 const MAX_ATTEMPTS = 3;
 
@@ -27,6 +32,10 @@ const MAX_ATTEMPTS = 3;
  *
  * All within the call's one deadline and the bridge's budget. Where a second attempt could not reach a
  * worker, the caller is told of the first failure: that one may have executed, and it says what is wrong.
+ * A call that found only workers that were gone is told as a refusal, since it was never started.
+ *
+ * @throws BridgeError no_worker_ready (executed `no`) in place of a worker's failure before the call reached it, and
+ * whatever the call throws
  */
 export class Retry {
   readonly #budget: RetryBudget;
@@ -49,10 +58,10 @@ export class Retry {
       const avoid = new Set<number>();
       for (let attempt = 2; attempt <= MAX_ATTEMPTS; attempt++) {
         const kind = repeatable(call, failure, repeated);
-        if (kind === undefined) throw failure;
+        if (kind === undefined) throw asRefusal(failure, attempt - 1);
         if (!this.#budget.take()) {
           this.#overBudget++;
-          throw failure;
+          throw asRefusal(failure, attempt - 1);
         }
         if (kind === 'r0') this.#r0++;
         else this.#r1++;
@@ -61,11 +70,11 @@ export class Retry {
         try {
           return await next({ ...call, avoid });
         } catch (error) {
-          if (repeated ? didNotRun(error) : reachedNoWorker(error)) throw failure;
+          if (repeated ? didNotRun(error) : reachedNoWorker(error)) throw asRefusal(failure, attempt - 1);
           failure = error;
         }
       }
-      throw failure;
+      throw asRefusal(failure, MAX_ATTEMPTS);
     };
     return async (call) => {
       this.#budget.call();
@@ -83,6 +92,17 @@ function repeatable(call: ToolCall, failure: unknown, repeated: boolean): RetryC
   if (call.abort.signal.aborted) return undefined;
   if (failure.executed === 'no') return 'r0';
   return call.effect === 'write' || repeated ? undefined : 'r1';
+}
+
+/** What ended a worker is no answer of the tool: 502 would say that the call may have run. */
+function asRefusal(failure: unknown, attempts: number): unknown {
+  if (!didNotRun(failure) || !TOLD_AS_REFUSAL.has(failure.code)) return failure;
+  const ended = attempts === 1 ? 'the worker ended' : `each of ${attempts} workers ended`;
+  return new BridgeError(
+    'no_worker_ready',
+    `${ended} before the call reached it; nothing was run: repeat it in ${SOONEST_REPEAT_MS} ms`,
+    { retryAfterMs: SOONEST_REPEAT_MS, cause: failure },
+  );
 }
 
 /** It takes nothing back of what an attempt before it may have done. */

@@ -27,8 +27,26 @@ describe('R0, no byte reached a child', () => {
 
   it('gives up after two moves', async () => {
     const next = failing(crashed('no', 1), crashed('no', 2), crashed('no', 3), crashed('no', 4));
-    await expect(new Retry().policy(next)(toolCall())).rejects.toMatchObject({ workerId: 3 });
+    await expect(new Retry().policy(next)(toolCall())).rejects.toMatchObject({ cause: { workerId: 3 } });
     expect(next).toHaveBeenCalledTimes(3);
+  });
+
+  it('is a refusal where no worker is left that it could move to: nothing was started', async () => {
+    const gone = { code: 'no_worker_ready', executed: 'no', retryAfterMs: 1_000 };
+    const moved = failing(crashed('no', 1), crashed('no', 2), crashed('no', 3));
+    await expect(new Retry().policy(moved)(toolCall({ effect: 'write' }))).rejects.toMatchObject({
+      ...gone,
+      message: expect.stringContaining('each of 3 workers'),
+    });
+    const only = failing(crashed('no', 1), new BridgeError('no_worker_ready', 'only that one'));
+    await expect(new Retry().policy(only)(toolCall())).rejects.toMatchObject(gone);
+    const left = toolCall();
+    left.abort.abort(CLIENT_GONE);
+    await expect(new Retry().policy(failing(crashed('no', 1)))(left)).rejects.toMatchObject(gone);
+    const retry = new Retry();
+    const invoke = retry.policy(() => Promise.reject(crashed('no', 1)));
+    for (let i = 0; i < 20; i++) await expect(invoke(toolCall())).rejects.toMatchObject(gone);
+    expect(retry.stats.overBudget).toBeGreaterThan(0);
   });
 
   it('tells of the worker where no other one could be had', async () => {
