@@ -4,4 +4,5 @@ import type { BridgeManifest } from '../core/manifest.ts';
 export const bridges: Readonly<Record<string, () => Promise<BridgeManifest>>> = {
   postgres: async () => (await import('./postgres/bridge.ts')).default,
   slack: async () => (await import('./slack/bridge.ts')).default,
+  stripe: async () => (await import('./stripe/bridge.ts')).default,
 };
