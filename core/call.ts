@@ -23,7 +23,7 @@ export interface ToolPolicy {
   readonly vendorKey: boolean;
   /**
    * The tool can tell what became of an earlier call with the same key, where `Prefer: reconcile` asks it. It is asked
-   * only where its server says so too.
+   * only where its server says so too. It gets the key with every call, so that it can mark what it does.
    */
   readonly reconcile: boolean;
   /** Calls a minute that one principal may make of this tool, beside its own quota; 0: no quota of the tool's own. */
@@ -79,7 +79,7 @@ export interface ToolCall {
   readonly requestId: string;
   readonly trace?: TraceContext;
   readonly idempotencyKey?: string;
-  /** The digest of the key that is handed down in `params._meta`; set by the idempotency policy. */
+  /** The digest of the key that is handed down in `params._meta`; set by the idempotency policy for tools that use it. */
   readonly vendorKey?: string;
   /** `Prefer: reconcile`: what became of the earlier call is asked, where it is not known. */
   readonly reconcile: boolean;

@@ -41,6 +41,7 @@ export interface IdempotencyStats extends RecorderStats {
  *   the store cannot take is tried again in the background and costs the caller nothing.
  * - Where the tool hands keys to its vendor, the call goes on with {@link ToolCall.vendorKey} as `idempotent`: the
  *   record's own name, so that one can be found by the other. It tells nothing of principal and key.
+ *   A tool that only looks back gets the key too, to mark what it does with it, and stays a `write`.
  * - A call that asks what became of an earlier one (`reconcile`) is never run, see {@link Reconciler}; where the outcome
  *   is known it is told as to any other.
  *
@@ -90,7 +91,8 @@ export class Idempotency {
     const owned: Owned = { key, token: randomUUID(), claimed: true, expiresAtMs: this.#now() + RECORD_TTL_MS };
     if (call.reconcile) return this.#askedAbout(next, call, owned);
     const claim = await this.#claim(call, owned);
-    const handed = call.policy.vendorKey ? handedDown(call, key) : call;
+    const { vendorKey, reconcile } = call.policy;
+    const handed = vendorKey || reconcile ? handedDown(call, key) : call;
     if (claim === undefined) {
       if (call.policy.effect === 'write') throw storeUnavailable();
       return next(handed);
@@ -196,7 +198,7 @@ export class Idempotency {
 }
 
 function handedDown(call: ToolCall, vendorKey: string): ToolCall {
-  return { ...call, vendorKey, effect: call.effect === 'write' ? 'idempotent' : call.effect };
+  return { ...call, vendorKey, effect: call.policy.vendorKey && call.effect === 'write' ? 'idempotent' : call.effect };
 }
 
 /** The client's departure is what ended the call, and no error of ours says how far it had come. */

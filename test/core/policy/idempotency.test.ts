@@ -304,6 +304,12 @@ describe('a tool that hands keys to its vendor', () => {
     expect(executions[0]).toMatchObject({ effect: 'read', vendorKey: expect.any(String) });
   });
 
+  it('a tool that only looks back gets the digest to mark what it does, and its writes stay writes', async () => {
+    const { invoke, executions, store } = setup();
+    await invoke(keyed({ policy: toolPolicy({ effect: 'write', reconcile: true }), effect: 'write' }));
+    expect(executions[0]).toMatchObject({ effect: 'write', vendorKey: store.keys[0] });
+  });
+
   it('any other tool gets its call as it is', async () => {
     const { invoke, executions } = setup();
     const call = keyed();
