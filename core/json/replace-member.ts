@@ -28,6 +28,7 @@ export function replaceMember(
   return [text.subarray(0, keyAt), text.subarray(text[after] === COMMA ? after + 1 : end)];
 }
 
+/** Never asks for what is below, so that all it is told of are members of the outermost object. */
 class MemberFinder implements MemberSink {
   count = 0;
   /** Offset of the key's opening quote. */
@@ -41,8 +42,7 @@ class MemberFinder implements MemberSink {
     this.#name = name;
   }
 
-  key(depth: number, bytes: Uint8Array, from: number, to: number, escaped: boolean): boolean {
-    if (depth !== 1) return false;
+  key(_depth: number, bytes: Uint8Array, from: number, to: number, escaped: boolean): boolean {
     const raw = Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from).toString('utf8');
     this.#found = (escaped ? JSON.parse(`"${raw}"`) : raw) === this.#name;
     if (this.#found) {
@@ -53,8 +53,8 @@ class MemberFinder implements MemberSink {
     return false;
   }
 
-  value(depth: number, _kind: JsonKind, start: number, end: number): void {
-    if (depth !== 1 || !this.#found) return;
+  value(_depth: number, _kind: JsonKind, start: number, end: number): void {
+    if (!this.#found) return;
     this.start = start;
     this.end = end;
   }

@@ -91,10 +91,6 @@ export class Reconciler {
     const { signal } = call.abort;
     return new Promise((resolve, reject) => {
       const onAbort = (): void => reject(unlooked(signal.reason));
-      if (signal.aborted) {
-        onAbort();
-        return;
-      }
       signal.addEventListener('abort', onAbort);
       this.#store.takeOver(owned.key, fingerprintOf(call), leaseMsOf(call), owned.token, expected).then(
         (taken) => {

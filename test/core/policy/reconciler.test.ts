@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Invoke, ToolCall, ToolResult } from '#core/call.ts';
 import { BridgeError, CLIENT_GONE } from '#core/errors.ts';
@@ -253,6 +254,7 @@ describe.each(DOUBTS)('of a call %s', (_, turns, begin, before) => {
 describe('of a call whose outcome is known', () => {
   it.each<[string, Turn]>([
     ['a result', toolResult(PAID)],
+    ['a result that tells of an error', toolResult('{"structuredContent":{"error":{"code":"outcome_unknown"}}}')],
     ['a failure of the tool', toolResult('{"isError":true,"structuredContent":{"error":{"code":"no_money"}}}', true)],
     ['a failure after it ran', new BridgeError('child_response_too_large', 'too large', { executed: 'yes' })],
   ])('%s is told again, and nothing is looked up', async (_, turn) => {
@@ -402,7 +404,8 @@ describe('a question that ends early', () => {
       asked.abort.abort(expired);
       expect([n, await answer]).toEqual([n, 'outcome_unknown maybe']);
       store.resume();
-      await until('it is as it was', async () => (await outcomeOf(invoke(plain()))) === 'child_crashed maybe');
+      await nextTurn();
+      expect(await outcomeOf(invoke(plain()))).toBe('child_crashed maybe');
     }
     expect(looks).toHaveLength(0);
   });
