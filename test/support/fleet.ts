@@ -10,6 +10,9 @@ const ROOT = resolve(import.meta.dirname, '../..');
 const FLEET = join(ROOT, 'core/cli/fleet.ts');
 export const FAKE_CHILD = join(ROOT, 'test/fixtures/fake-child.mjs');
 
+/** A start takes half a second where a processor is free. */
+const START_DEADLINE_MS = 25_000;
+
 /** One line of the process's log. */
 export interface LogLine {
   readonly msg: string;
@@ -98,9 +101,12 @@ export class Fleet implements AsyncDisposable {
     const fleet = new Fleet(options);
     if (options.awaitReady === false) return fleet;
     try {
-      const ready = await until('fleet is ready', () => {
-        if (fleet.process.exitCode !== null) throw new Error(`fleet ended early: ${fleet.everything()}`);
+      const isReady = () => {
+        if (fleet.process.exitCode !== null) throw new Error('fleet ended early');
         return fleet.log.find(({ msg }) => msg === 'ready');
+      };
+      const ready = await until('fleet is ready', isReady, { timeoutMs: START_DEADLINE_MS }).catch((error: Error) => {
+        throw new Error(`${error.message}: ${fleet.everything()}`, { cause: error });
       });
       fleet.url = String(ready.url);
       fleet.opsUrl = String(ready.opsUrl);

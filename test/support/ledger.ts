@@ -13,6 +13,8 @@ export interface LedgerEntry {
   readonly id?: number | string;
   /** `executed`: calls in flight in that child, this one included. */
   readonly inFlight?: number;
+  /** `executed`: the trace id that the call was handed down with. */
+  readonly trace?: string;
 }
 
 /**
