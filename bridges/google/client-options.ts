@@ -9,14 +9,20 @@ export interface RequestOptions {
   readonly timeout: number;
   readonly retry: false;
   readonly retryConfig: { readonly retry: 0 };
+  /** With every request: uploads do not look at the one that the API was opened with. */
+  readonly rootUrl?: string;
 }
 
 /** Options of one request: it ends with its call, and the SDK never repeats it by itself. */
-export function requestOptions({ signal, remainingMs }: Pick<ToolContext, 'signal' | 'remainingMs'>): RequestOptions {
+export function requestOptions(
+  { signal, remainingMs }: Pick<ToolContext, 'signal' | 'remainingMs'>,
+  rootUrl: string | undefined,
+): RequestOptions {
   return {
     signal,
     timeout: Math.max(1, Math.floor(Math.min(remainingMs(), MAX_REQUEST_MS))),
     retry: false,
     retryConfig: { retry: 0 },
+    ...(rootUrl === undefined ? {} : { rootUrl }),
   };
 }

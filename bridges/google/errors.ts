@@ -95,6 +95,8 @@ const NEVER_SENT = new Set([
   'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
   'ERR_TLS_CERT_ALTNAME_INVALID',
 ]);
+/** For a write: that it certainly was not carried out. */
+const NOT_EXECUTED = { executed: 'no' } as const;
 const MAX_MESSAGE_CHARACTERS = 300;
 const MAX_RETRY_AFTER_MS = 3_600_000;
 
@@ -127,6 +129,7 @@ export class GoogleErrors {
       return new ToolError('vendor_unreachable', `the token endpoint of Google cannot be reached${codeOf(error)}`, {
         retryable: true,
         hint: 'Nothing was done; try again later',
+        details: NOT_EXECUTED,
       });
     }
     const { reason } = said(error);
@@ -134,12 +137,12 @@ export class GoogleErrors {
       return new ToolError('vendor_unavailable', `the token endpoint of Google answers ${status}`, {
         retryable: true,
         hint: 'Nothing was done; try again later',
-        details: { vendorStatus: status, ...waitOf(error) },
+        details: { ...NOT_EXECUTED, vendorStatus: status, ...waitOf(error) },
       });
     }
     return new ToolError('credentials_refused', `Google gives no access token${reason ? ` (${reason})` : ''}`, {
       hint: this.#lookAt(reason),
-      details: { vendorStatus: status, vendorCode: reason ?? null },
+      details: { ...NOT_EXECUTED, vendorStatus: status, vendorCode: reason ?? null },
     });
   }
 
@@ -153,6 +156,7 @@ export class GoogleErrors {
       return new ToolError('vendor_unreachable', `${this.#service} cannot be reached (${code})`, {
         retryable: true,
         hint: 'Nothing was done; try again later',
+        details: NOT_EXECUTED,
       });
     }
     if (!(error instanceof Error) || (code === undefined && !('config' in error))) {
@@ -178,10 +182,11 @@ export class GoogleErrors {
   #ofStatus(status: number, error: unknown, effect: Effect, context: ToolContext): ToolError {
     const { reason, message } = said(error);
     const details = { vendorStatus: status, vendorCode: reason ?? null, ...waitOf(error) };
+    const refused = effect === 'read' ? details : { ...NOT_EXECUTED, ...details };
     if (status === 401) {
       return new ToolError('credentials_refused', 'Google refuses the access token', {
         hint: this.#lookAt(reason),
-        details,
+        details: refused,
       });
     }
     if (status >= 500) {
@@ -197,7 +202,7 @@ export class GoogleErrors {
     return new ToolError(meaning.code, message ?? `${this.#service} answered ${status}`, {
       retryable: meaning.retryable ?? false,
       hint: meaning.hint,
-      details,
+      details: refused,
     });
   }
 

@@ -21,6 +21,8 @@ export interface GoogleApiOptions<Api> {
   readonly service: string;
   readonly access: GoogleAccess;
   readonly scopes: readonly string[];
+  /** Of the API, with a slash at the end; default Google's own. */
+  readonly rootUrl?: string;
   /** Loads the SDK and opens the API; called once, with the first request. */
   readonly open: (auth: OAuth2Client) => Promise<Api>;
 }
@@ -75,7 +77,7 @@ export class GoogleApi<Api> {
     const { api, token } = await this.#ready(context);
     let answer: GoogleAnswer<T>;
     try {
-      answer = await send(api, requestOptions(context));
+      answer = await send(api, requestOptions(context, this.#options.rootUrl));
     } catch (error) {
       if (statusOf(error) === 401 && again) {
         await this.#signIn.forget(token);
