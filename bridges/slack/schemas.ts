@@ -31,9 +31,6 @@ export const cursor = z.string().min(1).max(1_000).optional().describe('nextCurs
 
 export const nextCursor = z.string().nullable().describe('Give it as cursor for the next page; null on the last one');
 
-/** A time with its zone, as it is taken. */
-export const time = z.iso.datetime({ offset: true });
-
 /** A time as it is answered. */
 export const timeOut = z.string().describe('ISO 8601, UTC');
 

@@ -1,7 +1,7 @@
 import { type DefinedTool, defineTool } from '../../../core/server-kit/define-tool.ts';
-import { z } from '../../../core/server-kit/schema.ts';
+import { instant, z } from '../../../core/server-kit/schema.ts';
 import type { SlackClient } from '../client.ts';
-import { channelId, cursor, limit, messageTs, nextCursor, nextCursorOf, time } from '../schemas.ts';
+import { channelId, cursor, limit, messageTs, nextCursor, nextCursorOf } from '../schemas.ts';
 import { messageShape, toMessage } from '../shapes.ts';
 
 /** A time as Slack compares it with a `ts`. */
@@ -21,8 +21,8 @@ export function channelHistoryTool(slack: SlackClient): DefinedTool {
     openWorld: true,
     input: z.object({
       channel: channelId,
-      from: time.optional().describe('Only messages from this time on'),
-      to: time.optional().describe('Only messages before this time'),
+      from: instant.optional().describe('Only messages from this time on'),
+      to: instant.optional().describe('Only messages before this time'),
       limit,
       cursor,
     }),

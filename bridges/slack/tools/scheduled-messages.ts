@@ -1,5 +1,5 @@
 import { type DefinedTool, defineTool } from '../../../core/server-kit/define-tool.ts';
-import { z } from '../../../core/server-kit/schema.ts';
+import { instant, z } from '../../../core/server-kit/schema.ts';
 import { ToolError } from '../../../core/server-kit/tool-error.ts';
 import type { SlackClient } from '../client.ts';
 import { once } from '../once.ts';
@@ -12,7 +12,6 @@ import {
   nextCursor,
   nextCursorOf,
   notifyEveryone,
-  time,
   timeOut,
 } from '../schemas.ts';
 import { requireQuiet } from '../text.ts';
@@ -36,7 +35,7 @@ export function scheduleMessageTool(slack: SlackClient): DefinedTool {
     input: z.object({
       channel: channelId,
       text: messageText,
-      postAt: time.describe('When, e.g. 2027-06-12T09:00:00+02:00; parts of a second are dropped'),
+      postAt: instant.describe('When, e.g. 2027-06-12T09:00:00+02:00; parts of a second are dropped'),
       notifyEveryone,
     }),
     output: z.object({

@@ -1,5 +1,5 @@
 import { type DefinedTool, defineTool } from '../../../core/server-kit/define-tool.ts';
-import { z } from '../../../core/server-kit/schema.ts';
+import { emailAddress, z } from '../../../core/server-kit/schema.ts';
 import type { SlackClient } from '../client.ts';
 import { cursor, limit, nextCursor, nextCursorOf, userId } from '../schemas.ts';
 import { toUser, userShape } from '../shapes.ts';
@@ -35,7 +35,7 @@ export function lookupUserByEmailTool(slack: SlackClient): DefinedTool {
       'users_not_found where nobody has it, as for people who were deactivated. Use list_users to look for a name.',
     effect: 'read',
     openWorld: true,
-    input: z.object({ email: z.email().max(254) }),
+    input: z.object({ email: emailAddress }),
     output: z.object({ user: userShape }),
     run: async ({ email }, context) => {
       const answer = await slack.ask(context, 'read', (client) => client.users.lookupByEmail({ email }));

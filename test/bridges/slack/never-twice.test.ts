@@ -67,7 +67,7 @@ describe.each(SENDS)('%s with a key', (tool, method, look, argsFor) => {
     const key = newKey();
     const first = await slack.call(tool, args, key);
     const second = await twin.call(tool, args, key);
-    expect(second.isError).toBe(false);
+    expect(second).toMatchObject({ status: 200, isError: false });
     expect(second.data).toEqual(first.data);
     expect(await timesThere('over two processes')).toBe(1);
     expect(await slack.sandbox.received(`/api/${method}`)).toHaveLength(1);
