@@ -203,3 +203,28 @@ it('B7 in total failure second attempts stay within the budget, and a write has 
   await times(100, () => fleet.call('bad', { shape: 'neither', tag: 'write' }));
   expect(ledger.executions('write')).toBe(100);
 });
+
+it('B7 Q3 nor do they go beyond it where all fails at five times the capacity', async () => {
+  using ledger = new Ledger();
+  await using fleet = await Fleet.fake(
+    { FAKE_LEDGER: ledger.path },
+    {
+      pool: { min: 2, max: 2, concurrency: 4, queueMax: 8, maxShareOfTool: 1 },
+      breaker: { minCalls: 1_000_000 },
+      tools: { bad: { effect: 'read', deadlineMs: 10_000 } },
+    },
+  );
+  const answers = await Promise.all(
+    Array.from({ length: 80 }, (_, caller) =>
+      times(5, () => fleet.call('bad', { shape: 'neither', tag: `of-${caller}` })),
+    ),
+  );
+  const codes = answers.flat().map(({ json }) => `${json.status} ${json.code} ${json.executed}`);
+  expect([...new Set(codes)].sort()).toEqual(['502 child_protocol_error maybe', '503 queue_full no']);
+  const ran = codes.filter((code) => code.startsWith('502')).length;
+  const { retries } = await fleet.status();
+  const again = ledger.executions() - ran;
+  expect(again).toBe(retries.r1);
+  expect(again).toBeGreaterThan(0);
+  expect(again).toBeLessThanOrEqual(codes.length * 0.2);
+});

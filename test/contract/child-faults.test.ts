@@ -204,7 +204,11 @@ it('C8 answers twice, answers to nobody and answers too late reach nobody else',
   await using fleet = await Fleet.fake({}, { pool: { min: 1, max: 1 }, tools: { late: { deadlineMs: 50 } } });
   expect((await fleet.call('double')).json).toMatchObject({ content: [{ text: 'first' }] });
   expect((await fleet.call('unknown-id')).json).toMatchObject({ content: [{ text: 'mine' }] });
-  expect((await fleet.call('late', { ms: 200 })).status).toBe(504);
+  // On a busy machine its short deadline may be over before it is sent.
+  await until('one was sent and given up', async () => {
+    const { json } = await fleet.call('late', { ms: 200 });
+    return json.code === 'deadline_exceeded' && json.executed === 'maybe';
+  });
   for (let i = 0; i < 50; i++) {
     expect((await fleet.call('echo', { text: `own ${i}` })).json).toMatchObject({ content: [{ text: `own ${i}` }] });
   }
