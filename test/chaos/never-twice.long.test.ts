@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { pick, random } from '../core/json/random-json.ts';
@@ -23,8 +24,8 @@ const CALLS = Number(process.env.CALLS ?? 10_000);
 const REPLICAS = 3;
 const CALLERS = 40;
 const DEADLINE_MS = 2_000;
-/** Callers, three processes, their children and Redis share what processors there are. */
-const SLACK_MS = 2_500;
+/** Beside what the machine itself held this process up: callers, three processes, children and Redis share it. */
+const SLACK_MS = 2_000;
 /** Of a process told to finish; longer than any deadline. */
 const DRAIN_MS = 3_000;
 const MAX_RUN_MS = 240_000;
@@ -212,10 +213,21 @@ it('no keyed write runs twice and no replay differs, whatever fails (P1 P2 P3 P4
 
     const plan = planCalls({ seed: SEED, calls: CALLS, replicas: REPLICAS, maxPauseMs: 800 });
     const run = new Run(replicas, redis);
+    const stalls = monitorEventLoopDelay({ resolution: 10 });
+    stalls.enable();
     await run.all(plan);
     say(`${JSON.stringify(run.chaos)} ${JSON.stringify(histogram(run.observations), undefined, 1)}`);
-    const options = { deadlineMs: DEADLINE_MS, slackMs: SLACK_MS };
-    expect(firstOf(brokenPromises(run.observations, ledger.entries(), options))).toEqual(['0 in all']);
+    const judged = () => {
+      const slackMs = SLACK_MS + (3 * stalls.max) / 1e6;
+      return firstOf(brokenPromises(run.observations, ledger.entries(), { deadlineMs: DEADLINE_MS, slackMs }));
+    };
+    const lateMs = run.observations.map(
+      ({ call, sentAtMs, endedAtMs }) => endedAtMs - sentAtMs - (call.timeoutMs ?? DEADLINE_MS),
+    );
+    say(
+      `the latest answer came ${Math.round(Math.max(...lateMs))} ms after its deadline; this process was held up for ${Math.round(stalls.max / 1e6)} ms`,
+    );
+    expect(judged()).toEqual(['0 in all']);
     expect(run.observations).toHaveLength(CALLS);
 
     // And when all is well again: everybody asks once more, and every record is where it should be.
@@ -233,7 +245,8 @@ it('no keyed write runs twice and no replay differs, whatever fails (P1 P2 P3 P4
     const before = run.observations.length;
     await run.calls(again);
     say(`asked again: ${JSON.stringify(histogram(run.observations.slice(before)), undefined, 1)}`);
-    expect(firstOf(brokenPromises(run.observations, ledger.entries(), options))).toEqual(['0 in all']);
+    expect(judged()).toEqual(['0 in all']);
+    stalls.disable();
     redisPid = redis.pid;
   }
   rmSync(folder, { recursive: true, force: true });
