@@ -53,6 +53,8 @@ export interface EnvironmentVariable {
 export interface SandboxOptions {
   /** Its own folder. */
   readonly dataDir: string;
+  /** Above the folders of all stand-ins of this process, for those that share something. Default: it shares nothing. */
+  readonly sharedDir?: string;
   /** Where it shall listen, for a stand-in that is an HTTP server; default any free port. */
   readonly port?: number;
 }

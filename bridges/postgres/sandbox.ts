@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import pg from 'pg';
 import type { Sandbox } from '../../core/manifest.ts';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../core/postgres-kit/embedded-postgres.ts';
+import { type SharedPostgres, sharePostgres } from '../../core/postgres-kit/shared-postgres.ts';
 
 const SEED = new URL('./seed.sql', import.meta.url);
 const DATABASE = 'planner';
@@ -10,7 +10,7 @@ const READER = 'planner_reader';
 const WRITER = 'planner_writer';
 
 async function withSuperuser(
-  postgres: EmbeddedPostgres,
+  postgres: SharedPostgres['server'],
   database: string,
   work: (client: pg.Client) => Promise<unknown>,
 ): Promise<void> {
@@ -27,7 +27,7 @@ async function withSuperuser(
  * Fills the database `planner` of a cluster with the event planner's rows, unless this very seed is in it already;
  * another seed's database is replaced.
  */
-export async function seedPlanner(postgres: EmbeddedPostgres): Promise<void> {
+export async function seedPlanner(postgres: SharedPostgres['server']): Promise<void> {
   const seed = await readFile(SEED, 'utf8');
   const digest = createHash('sha256').update(seed).digest('hex');
   let seeded = false;
@@ -55,11 +55,12 @@ export async function seedPlanner(postgres: EmbeddedPostgres): Promise<void> {
 
 /** The stand-in of a real database: PostgreSQL 18 with an event planner's rows, `execute` included. */
 export async function startSandbox({ dataDir }: { readonly dataDir: string }): Promise<Sandbox> {
-  const postgres = await startEmbeddedPostgres({ dataDir });
+  const shared = await sharePostgres({ dataDir });
+  const { server: postgres } = shared;
   try {
     await seedPlanner(postgres);
   } catch (error) {
-    await postgres.stop();
+    await shared[Symbol.asyncDispose]();
     throw error;
   }
   const notes = postgres.notes.length === 0 ? '' : ` (${postgres.notes.join('; ')})`;
@@ -69,6 +70,6 @@ export async function startSandbox({ dataDir }: { readonly dataDir: string }): P
       POSTGRES_WRITE_URL: postgres.url({ user: WRITER, database: DATABASE }),
     },
     summary: `PostgreSQL ${postgres.version.split('-')[0]} on 127.0.0.1:${postgres.port}, an event planner's database${notes}`,
-    [Symbol.asyncDispose]: () => postgres.stop(),
+    [Symbol.asyncDispose]: () => shared[Symbol.asyncDispose](),
   };
 }

@@ -1,4 +1,4 @@
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { compileFleet, sandboxesNeeded } from '#core/config/compile-fleet.ts';
 import { ConfigError } from '#core/config/problems.ts';
 import type { BridgeManifest } from '#core/manifest.ts';
@@ -22,7 +22,7 @@ export async function dev(args: FleetArguments): Promise<number> {
   try {
     const first = await compileFleet(request);
     await using sandboxes = new Sandboxes();
-    await sandboxes.start(await sandboxesNeeded(first, request.manifests), (name) => join(DATA, name));
+    await sandboxes.start(await sandboxesNeeded(first, request.manifests), DATA);
     if (sandboxes.interrupted) return EXIT.interrupted;
     const config = await compileFleet({ ...request, sandboxes: sandboxes.env });
     const pretty = process.stdout.isTTY === true;

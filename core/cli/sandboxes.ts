@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { BridgeManifest, Sandbox } from '#core/manifest.ts';
 import { tell } from './say.ts';
 
@@ -31,15 +32,18 @@ export class Sandboxes implements AsyncDisposable {
     return new Map([...this.#started].map(([name, { summary }]) => [name, summary]));
   }
 
-  /** Starts them together; one that cannot start is told, and its bridge stays unconfigured. */
+  /**
+   * Starts them together, each with a folder of its own below `folder`; one that cannot start is told, and its bridge
+   * stays unconfigured.
+   */
   async start(
     manifests: readonly (BridgeManifest & Required<Pick<BridgeManifest, 'sandbox'>>)[],
-    dataDir: (bridge: string) => string,
+    folder: string,
   ): Promise<void> {
     await Promise.all(
       manifests.map(async ({ name, sandbox }) => {
         try {
-          this.#started.set(name, await sandbox({ dataDir: dataDir(name) }));
+          this.#started.set(name, await sandbox({ dataDir: join(folder, name), sharedDir: folder }));
         } catch (error) {
           tell(
             `fleet: the stand-in of ${name} cannot start: ${error instanceof Error ? error.message : 'unknown reason'}`,

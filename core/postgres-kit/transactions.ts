@@ -15,6 +15,8 @@ export interface Patience {
 export interface TransactionOptions {
   /** Whether it may change rows; a write is committed. */
   readonly access: 'read' | 'write';
+  /** `read committed`: each statement sees what was committed before it. Default: as the role is set. */
+  readonly isolation?: 'read committed';
   /** Longest statement; a shorter deadline of the call wins. */
   readonly statementTimeoutMs: number;
   /** Longest wait for a lock. */
@@ -42,7 +44,7 @@ const CANCEL = { text: 'select pg_cancel_backend($1)', query_timeout: CANCEL_CON
  * in one round trip. The SELECT also takes the first snapshot: from then on PostgreSQL itself refuses
  * to make a read-only transaction writable.
  */
-function opening({ access, lockTimeoutMs, settings }: TransactionOptions, timeoutMs: number): string {
+function opening({ access, isolation, lockTimeoutMs, settings }: TransactionOptions, timeoutMs: number): string {
   const all: Readonly<Record<string, string>> = {
     statement_timeout: String(timeoutMs),
     lock_timeout: String(Math.min(lockTimeoutMs, timeoutMs)),
@@ -53,7 +55,8 @@ function opening({ access, lockTimeoutMs, settings }: TransactionOptions, timeou
   // Lets the server notice by itself that this process is gone; Windows servers cannot.
   const check = `CASE WHEN current_setting('server_version_num')::int >= 140000 AND version() !~* 'visual c|mingw|windows'
     THEN set_config('client_connection_check_interval', '${CONNECTION_CHECK_MS}', true) END`;
-  return `BEGIN TRANSACTION READ ${access === 'read' ? 'ONLY' : 'WRITE'}; SELECT pg_backend_pid() AS pid, ${[...set, check].join(', ')}`;
+  const level = isolation === undefined ? '' : `ISOLATION LEVEL ${isolation} `;
+  return `BEGIN TRANSACTION ${level}READ ${access === 'read' ? 'ONLY' : 'WRITE'}; SELECT pg_backend_pid() AS pid, ${[...set, check].join(', ')}`;
 }
 
 /**
