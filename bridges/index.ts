@@ -4,6 +4,7 @@ import type { BridgeManifest } from '../core/manifest.ts';
 export const bridges: Readonly<Record<string, () => Promise<BridgeManifest>>> = {
   calendar: async () => (await import('./calendar/bridge.ts')).default,
   gdrive: async () => (await import('./gdrive/bridge.ts')).default,
+  memory: async () => (await import('./memory/bridge.ts')).default,
   postgres: async () => (await import('./postgres/bridge.ts')).default,
   slack: async () => (await import('./slack/bridge.ts')).default,
   stripe: async () => (await import('./stripe/bridge.ts')).default,
