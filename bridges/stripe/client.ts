@@ -4,7 +4,7 @@ import type { ToolContext } from '../../core/server-kit/tool-context.ts';
 import { ToolError } from '../../core/server-kit/tool-error.ts';
 import type { Settings } from './settings.ts';
 import { SingleTryHttp } from './single-try-http.ts';
-import { isPassing, retryAfterMs, toToolError } from './stripe-errors.ts';
+import { isPassing, quiet, quietMs, retryAfterMs, toToolError } from './stripe-errors.ts';
 
 /** One request of the SDK, with the options to hand to it. */
 export type Send<T> = (stripe: Stripe, options: Stripe.RequestOptions) => Promise<T>;
@@ -38,6 +38,8 @@ export class StripeClient {
   readonly #settings: Settings;
   readonly #http = new SingleTryHttp();
   #stripe: Promise<Stripe> | undefined;
+  /** Stripe said 429: until then (`performance.now()`) it is left alone. */
+  #quietUntil = 0;
 
   constructor(settings: Settings) {
     this.#settings = settings;
@@ -45,12 +47,13 @@ export class StripeClient {
 
   /**
    * Asks. A broken connection and a 5xx are tried once more where the deadline leaves time for it and for the wait that
-   * Stripe asks for; a 429 is told at once, so that load is never multiplied.
+   * Stripe asks for. A 429 is told at once, and Stripe is left alone for as long as it asked, so that load is never
+   * multiplied.
    * @throws ToolError
    */
   async read<T>(context: ToolContext, send: Send<T>): Promise<T> {
     try {
-      return await this.#once(context, undefined, send);
+      return await this.#once(context, false, undefined, send);
     } catch (thrown) {
       const waitMs = retryAfterMs(thrown) ?? SECOND_TRY_MS;
       if (!isPassing(thrown) || context.signal.aborted || waitMs + ANSWER_MARGIN_MS > context.remainingMs() / 2) {
@@ -59,7 +62,7 @@ export class StripeClient {
       await delay(waitMs, undefined, { signal: context.signal }).catch(() => context.signal.throwIfAborted());
     }
     try {
-      return await this.#once(context, undefined, send);
+      return await this.#once(context, false, undefined, send);
     } catch (thrown) {
       throw toToolError(thrown, { context, writes: false });
     }
@@ -79,7 +82,7 @@ export class StripeClient {
       });
     }
     try {
-      return await this.#once(context, stepKey(context, step), send);
+      return await this.#once(context, true, stepKey(context, step), send);
     } catch (thrown) {
       throw toToolError(thrown, { context, writes: true });
     }
@@ -89,15 +92,21 @@ export class StripeClient {
     this.#http.close();
   }
 
-  async #once<T>(context: ToolContext, idempotencyKey: string | undefined, send: Send<T>): Promise<T> {
+  async #once<T>(context: ToolContext, writes: boolean, idempotencyKey: string | undefined, send: Send<T>): Promise<T> {
+    const quietMsLeft = Math.ceil(this.#quietUntil - performance.now());
+    if (quietMsLeft > 0) throw quiet(quietMsLeft, writes);
     this.#stripe ??= this.#load();
     const stripe = await this.#stripe;
     context.signal.throwIfAborted();
     const leftMs = Math.floor(context.remainingMs() - ANSWER_MARGIN_MS);
     const timeout = Math.max(1, Math.min(this.#settings.requestTimeoutMs, leftMs));
-    return this.#http.under(context.signal, () =>
-      send(stripe, { timeout, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) }),
-    );
+    const options = { timeout, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) };
+    try {
+      return await this.#http.under(context.signal, () => send(stripe, options));
+    } catch (thrown) {
+      this.#quietUntil = Math.max(this.#quietUntil, performance.now() + quietMs(thrown));
+      throw thrown;
+    }
   }
 
   async #load(): Promise<Stripe> {

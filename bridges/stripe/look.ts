@@ -2,7 +2,7 @@ import type { Stripe } from 'stripe';
 import type { Reconciliation } from '../../core/server-kit/define-tool.ts';
 import type { ToolContext } from '../../core/server-kit/tool-context.ts';
 import { ToolError } from '../../core/server-kit/tool-error.ts';
-import { KEY_METADATA, type StripeClient, stepKey } from './client.ts';
+import { KEY_METADATA, type Send, type StripeClient, stepKey } from './client.ts';
 import type { FirstLooks } from './first-looks.ts';
 
 /** What to look with. */
@@ -137,4 +137,21 @@ export async function reconcileOne<T, R>(
   const found = await lookFor(looking, context, trace);
   if (found.there) return { found: 'executed', result: shape(found.object) };
   return found.certain ? { found: 'not_executed' } : { found: 'unknown', looked: found.looked };
+}
+
+/**
+ * Carries a step out, once. Where its answer is lost and a key was given, it looks at once what the step has left behind:
+ * mostly it is there, and the answer is as good as the lost one.
+ * @throws ToolError `outcome_unknown` where it is not, or not yet
+ */
+export async function carryOut<T>(looking: Looking, context: ToolContext, trace: Trace<T>, send: Send<T>): Promise<T> {
+  try {
+    return await looking.client.write(context, send, trace.step);
+  } catch (error) {
+    const unknown = error instanceof ToolError && error.code === 'outcome_unknown';
+    if (!unknown || context.idempotencyKey === undefined || context.signal.aborted) throw error;
+    const found = await lookFor(looking, context, trace).catch(() => undefined);
+    if (found?.there) return found.object;
+    throw error;
+  }
 }

@@ -30,6 +30,7 @@ interface Meaning {
 
 const MAX_MESSAGE = 500;
 const DEFAULT_RETRY_AFTER_MS = 1_000;
+const MAX_QUIET_MS = 60_000;
 const LOST_HINT_KEYED = 'Repeat with the same Idempotency-Key and Prefer: reconcile to learn what became of it';
 const LOST_HINT = 'Look with the list tools before doing it again; with an Idempotency-Key it could be asked about';
 
@@ -43,7 +44,7 @@ const BY_CODE: Readonly<Record<string, Meaning>> = {
 
 /** By HTTP status, where the code says nothing. */
 const BY_STATUS: Readonly<Record<number, Meaning>> = {
-  401: { code: 'vendor_unauthorized', hint: 'Stripe refuses the key: look at STRIPE_SECRET_KEY of this server' },
+  401: { code: 'credentials_refused', hint: 'Stripe refuses the key: look at STRIPE_SECRET_KEY of this server' },
   402: { code: 'card_error', hint: "The payer's bank said no; declineCode says why. Another payment method may work" },
   403: {
     code: 'permission_denied',
@@ -123,8 +124,24 @@ function untouched({ writes }: Attempt): Readonly<Record<string, unknown>> {
   return writes ? { executed: 'no' } : {};
 }
 
+/** Stripe wants to be left alone for `waitMs`. */
+export function quiet(waitMs: number, writes: boolean): ToolError {
+  return new ToolError('vendor_rate_limited', `Stripe wants no more requests for ${waitMs} ms; nothing was sent`, {
+    retryable: true,
+    hint: `Try again in ${waitMs} ms`,
+    details: { ...(writes ? { executed: 'no' } : {}), retryAfterMs: waitMs },
+  });
+}
+
+/** How long Stripe wants to be left alone by everybody, in ms; 0 where it does not. */
+export function quietMs(thrown: unknown): number {
+  const { statusCode, code } = thrown as SdkError;
+  if (code === 'lock_timeout' || (statusCode !== 429 && code !== 'rate_limit')) return 0;
+  return Math.min(retryAfterMs(thrown) ?? DEFAULT_RETRY_AFTER_MS, MAX_QUIET_MS);
+}
+
 function rateLimited(error: SdkError, attempt: Attempt): ToolError {
-  const waitMs = retryAfterMs(error) ?? DEFAULT_RETRY_AFTER_MS;
+  const waitMs = quietMs(error);
   return new ToolError('vendor_rate_limited', `Stripe takes no more requests for now: ${safe(error.message)}`, {
     retryable: true,
     hint: `Try again in ${waitMs} ms`,
@@ -168,7 +185,7 @@ export function toToolError(thrown: unknown, attempt: Attempt): unknown {
   // Without a status the answer could not be read; 409 on a key: the first request with it is still under way.
   if (statusCode === undefined || statusCode >= 500 || (statusCode === 409 && code === 'idempotency_key_in_use')) {
     if (attempt.writes) return unknownOutcome(`Stripe answered ${statusCode ?? 'unreadably'}`, error, attempt);
-    return new ToolError('vendor_error', `Stripe failed (${statusCode ?? 'unreadable answer'})`, {
+    return new ToolError('vendor_unavailable', `Stripe failed (${statusCode ?? 'unreadable answer'})`, {
       retryable: true,
       hint: 'Try again later; https://status.stripe.com tells of outages',
       details: details(error),

@@ -61,10 +61,10 @@ export class Table<T extends Stored> {
     return this.#rows.get(id);
   }
 
-  /** @throws Fault; `param` names where the id was given, where not in the path */
-  get(id: string, param?: string): T {
+  /** @throws Fault; `param` names where the id was given: not in the path means 400 instead of 404 */
+  get(id: string, param?: string, status?: 404): T {
     const row = this.#rows.get(id);
-    if (row === undefined) throw missing(this.#kind, id, param);
+    if (row === undefined) throw missing(this.#kind, id, param, status);
     return row;
   }
 

@@ -8,6 +8,8 @@ import type { Params } from './params.ts';
 import { newPaymentIntent, settle } from './payments.ts';
 
 const DAY_S = 86_400;
+/** The others are told by the list of its lines alone. */
+const MAX_LINES_WITHIN = 10;
 
 /** A draft without items. */
 export function newInvoice(
@@ -148,11 +150,9 @@ function lineOf(item: WireInvoiceItem): WireLine {
 
 /** The invoice with its lines, as it is told. */
 function told(account: Account, invoice: StoredInvoice): object {
-  const data = account.invoiceItems
-    .all()
-    .filter((item) => item.invoice === invoice.id)
-    .map(lineOf);
-  const lines = { object: 'list', url: `/v1/invoices/${invoice.id}/lines`, has_more: false, data };
+  const all = account.invoiceItems.all().filter((item) => item.invoice === invoice.id);
+  const data = all.slice(0, MAX_LINES_WITHIN).map(lineOf);
+  const lines = { object: 'list', url: `/v1/invoices/${invoice.id}/lines`, has_more: all.length > data.length, data };
   return { ...invoice, lines };
 }
 

@@ -298,13 +298,13 @@ export const paymentEndpoints: readonly Endpoint[] = [
   {
     method: 'GET',
     path: '/v1/payment_intents/:id',
-    run: (account, params, { id = '' }) => told(account, account.paymentIntents.get(id, 'intent'), params),
+    run: (account, params, { id = '' }) => told(account, account.paymentIntents.get(id, 'intent', 404), params),
   },
   {
     method: 'POST',
     path: '/v1/payment_intents/:id/cancel',
     run: (account, params, { id = '' }) => {
-      const intent = account.paymentIntents.get(id, 'intent');
+      const intent = account.paymentIntents.get(id, 'intent', 404);
       const reason = params.oneOf('cancellation_reason', [
         'duplicate',
         'fraudulent',

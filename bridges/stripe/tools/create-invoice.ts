@@ -4,7 +4,7 @@ import { z } from '../../../core/server-kit/schema.ts';
 import type { ToolContext } from '../../../core/server-kit/tool-context.ts';
 import { ToolError } from '../../../core/server-kit/tool-error.ts';
 import { KEY_METADATA, keyMetadata, type StripeClient, stepKey } from '../client.ts';
-import { lookFor } from '../look.ts';
+import { carryOut, lookFor, type Trace } from '../look.ts';
 import { invoiceShape, toInvoice } from './invoice-shape.ts';
 import {
   amount,
@@ -54,6 +54,25 @@ type Item = z.output<typeof item>;
 
 const INVOICE_STEP = 'invoice';
 const itemStep = (n: number): string => `item:${n}`;
+
+function invoiceCreated(customer: string): Trace<Stripe.Invoice> {
+  return {
+    event: 'invoice.created',
+    step: INVOICE_STEP,
+    list: (stripe, page, options) =>
+      stripe.invoices.list({ ...page, customer }, options) as Promise<
+        Stripe.ApiList<Stripe.Invoice & { readonly id: string }>
+      >,
+  };
+}
+
+function itemCreated(invoice: string, n: number): Trace<Stripe.InvoiceItem> {
+  return {
+    event: 'invoiceitem.created',
+    step: itemStep(n),
+    list: (stripe, page, options) => stripe.invoiceItems.list({ ...page, invoice }, options),
+  };
+}
 
 /** Each line is either an existing price or words and an amount; no more than the total that Stripe takes. */
 function checkItems(items: readonly Item[]): void {
@@ -129,24 +148,33 @@ function itemParams(
   };
 }
 
-/** Says what is there already: nothing is undone, since a repeat with the same key completes it. */
+/**
+ * Says what is there already. Nothing is undone: where a repeat with the same key could complete it, its outcome is
+ * unknown until it is asked about, and then the key may run again.
+ */
 function halfDone(error: unknown, context: ToolContext, invoice: string, done: number, all: number): unknown {
   if (!(error instanceof ToolError)) return error;
   const { code, message, retryable, details } = error;
-  const keyed = context.idempotencyKey !== undefined && (retryable || code === 'outcome_unknown');
-  return new ToolError(code, `${message} (the draft ${invoice} has ${done} of ${all} items)`, {
-    retryable,
-    hint: `${keyed && error.hint !== undefined ? error.hint : `The draft ${invoice} stays unsent: send the corrected invoice under a new key and delete this one in the dashboard`}`,
-    details: { ...details, executed: 'maybe', invoice, itemsDone: done, itemsWanted: all },
+  const completable = context.idempotencyKey !== undefined && (retryable || code === 'outcome_unknown');
+  const hint = completable
+    ? 'Repeat with the same Idempotency-Key and Prefer: reconcile; once it says not_executed, send it again with the same key, which completes this draft'
+    : `The draft ${invoice} stays unsent: delete it in the dashboard, and send the corrected invoice under a new key`;
+  const told = `${message} (the draft ${invoice} has ${done} of ${all} items)`;
+  return new ToolError(completable ? 'outcome_unknown' : code, told, {
+    hint,
+    details: { ...details, executed: 'maybe', reason: code, invoice, itemsDone: done, itemsWanted: all },
     cause: error,
   });
 }
 
 /** The answer, read back when all steps are done. */
 async function readBack(client: StripeClient, context: ToolContext, id: string): Promise<z.input<typeof output>> {
-  const invoice = await client.read(context, (stripe, options) => stripe.invoices.retrieve(id, {}, options));
-  const { data } = invoice.lines;
-  const items = data.map(({ description, quantity, amount: of }) => ({ description, quantity, amount: of }));
+  // The invoice itself shows ten lines at most.
+  const [invoice, lines] = await Promise.all([
+    client.read(context, (stripe, options) => stripe.invoices.retrieve(id, {}, options)),
+    client.read(context, (stripe, options) => stripe.invoices.listLineItems(id, { limit: 100 }, options)),
+  ]);
+  const items = lines.data.map(({ description, quantity, amount: of }) => ({ description, quantity, amount: of }));
   return { ...toInvoice(invoice), items };
 }
 
@@ -169,20 +197,15 @@ export function createInvoiceTool(toolbox: Toolbox): DefinedTool {
       checkItems(args.items);
       await checkPrices(client, context, args);
       const params = invoiceParams(args, context);
-      const { id } = await client.write(
-        context,
-        (stripe, options) => stripe.invoices.create(params, options),
-        INVOICE_STEP,
+      const { id } = await carryOut(toolbox, context, invoiceCreated(args.customer), (stripe, options) =>
+        stripe.invoices.create(params, options),
       );
       // One after the other: Stripe locks an invoice while an item is added, and shows items in this order.
       for (const [n, wanted] of args.items.entries()) {
-        const step = itemStep(n);
-        const metadata = keyMetadata(context, step);
+        const metadata = keyMetadata(context, itemStep(n));
         try {
-          await client.write(
-            context,
-            (stripe, options) => stripe.invoiceItems.create(itemParams(stripe, args, wanted, id, metadata), options),
-            step,
+          await carryOut(toolbox, context, itemCreated(id, n), (stripe, options) =>
+            stripe.invoiceItems.create(itemParams(stripe, args, wanted, id, metadata), options),
           );
         } catch (error) {
           throw halfDone(error, context, id, n, args.items.length);
@@ -222,14 +245,7 @@ async function reconcile(
   context: ToolContext,
 ): Promise<Reconciliation<z.input<typeof output>>> {
   const { client, firstLooks, inFlightMs } = toolbox;
-  const found = await lookFor<Stripe.Invoice>(toolbox, context, {
-    event: 'invoice.created',
-    step: INVOICE_STEP,
-    list: (stripe, page, options) =>
-      stripe.invoices.list({ ...page, customer }, options) as Promise<
-        Stripe.ApiList<Stripe.Invoice & { readonly id: string }>
-      >,
-  });
+  const found = await lookFor(toolbox, context, invoiceCreated(customer));
   if (!found.there) {
     return found.certain ? { found: 'not_executed' } : { found: 'unknown', looked: found.looked };
   }

@@ -1,8 +1,9 @@
+import type { Stripe } from 'stripe';
 import { type DefinedTool, defineTool } from '../../../core/server-kit/define-tool.ts';
 import { z } from '../../../core/server-kit/schema.ts';
 import { ToolError } from '../../../core/server-kit/tool-error.ts';
 import { keyMetadata } from '../client.ts';
-import { reconcileOne } from '../look.ts';
+import { carryOut, reconcileOne, type Trace } from '../look.ts';
 import { customerShape, toCustomer } from './customer-shape.ts';
 import {
   cursorAfter,
@@ -75,9 +76,18 @@ function deleted(id: string): ToolError {
   });
 }
 
+/** The list takes an email only as it was stored. */
+function created(email: string | undefined): Trace<Stripe.Customer> {
+  return {
+    event: 'customer.created',
+    list: (stripe, page, options) => stripe.customers.list({ ...page, ...given({ email }) }, options),
+  };
+}
+
+const UPDATED: Trace<Stripe.Customer> = { event: 'customer.updated' };
+
 /** `create_customer` */
 export function createCustomerTool(toolbox: Toolbox): DefinedTool {
-  const { client } = toolbox;
   return defineTool({
     name: 'create_customer',
     title: 'Create a customer',
@@ -104,18 +114,12 @@ export function createCustomerTool(toolbox: Toolbox): DefinedTool {
       }
       const metadata = { ...keyMetadata(context), ...given({ [REFERENCE_METADATA]: own }) };
       const params = { ...given(members), metadata };
-      return toCustomer(await client.write(context, (stripe, options) => stripe.customers.create(params, options)));
+      const made = await carryOut(toolbox, context, created(members.email), (stripe, options) =>
+        stripe.customers.create(params, options),
+      );
+      return toCustomer(made);
     },
-    reconcile: ({ email }, context) =>
-      reconcileOne(
-        toolbox,
-        context,
-        {
-          event: 'customer.created',
-          list: (stripe, page, options) => stripe.customers.list({ ...page, ...given({ email }) }, options),
-        },
-        toCustomer,
-      ),
+    reconcile: ({ email }, context) => reconcileOne(toolbox, context, created(email), toCustomer),
   });
 }
 
@@ -151,10 +155,13 @@ export function updateCustomerTool(toolbox: Toolbox): DefinedTool {
         ...changesOf(members),
         ...(own === undefined ? {} : { metadata: { [REFERENCE_METADATA]: own ?? '' } }),
       };
-      return toCustomer(await client.write(context, (stripe, options) => stripe.customers.update(id, params, options)));
+      const changed = await carryOut(toolbox, context, UPDATED, (stripe, options) =>
+        stripe.customers.update(id, params, options),
+      );
+      return toCustomer(changed);
     },
     reconcile: async ({ customer: id, ...wanted }, context) => {
-      const verdict = await reconcileOne(toolbox, context, { event: 'customer.updated' }, toCustomer);
+      const verdict = await reconcileOne(toolbox, context, UPDATED, toCustomer);
       if (verdict.found === 'executed') return verdict;
       // An update that changes nothing leaves no event: where all is as it was to be, it is as good as carried out.
       const now = await client.read(context, (stripe, options) => stripe.customers.retrieve(id, {}, options));

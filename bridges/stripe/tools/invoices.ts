@@ -1,7 +1,7 @@
 import type { Stripe } from 'stripe';
-import { type DefinedTool, defineTool, type Reconciliation } from '../../../core/server-kit/define-tool.ts';
+import { type DefinedTool, defineTool } from '../../../core/server-kit/define-tool.ts';
 import { z } from '../../../core/server-kit/schema.ts';
-import { reconcileOne } from '../look.ts';
+import { carryOut, reconcileOne, type Trace } from '../look.ts';
 import { invoiceShape, invoiceStatus, toInvoice } from './invoice-shape.ts';
 import { cursorAfter, given, nextCursor, pageInput, startingAfter, stripeId } from './shapes.ts';
 import type { Toolbox } from './toolbox.ts';
@@ -32,6 +32,10 @@ export function listInvoicesTool({ client }: Toolbox): DefinedTool {
   });
 }
 
+/** An invoice does not say by which request it was finalised or mailed; the events do. */
+const FINALIZED: Trace<Stripe.Invoice> = { event: 'invoice.finalized' };
+const SENT: Trace<Stripe.Invoice> = { event: 'invoice.sent' };
+
 /** `finalize_invoice` */
 export function finalizeInvoiceTool(toolbox: Toolbox): DefinedTool {
   const { client } = toolbox;
@@ -46,24 +50,23 @@ export function finalizeInvoiceTool(toolbox: Toolbox): DefinedTool {
     openWorld: true,
     input: z.object({ invoice }),
     output: z.object(invoiceShape),
-    run: async ({ invoice: id }, context) =>
-      toInvoice(
-        await client.write(context, (stripe, options) =>
-          stripe.invoices.finalizeInvoice(id, { auto_advance: false }, options),
-        ),
-      ),
+    run: async ({ invoice: id }, context) => {
+      const finalized = await carryOut(toolbox, context, FINALIZED, (stripe, options) =>
+        stripe.invoices.finalizeInvoice(id, { auto_advance: false }, options),
+      );
+      return toInvoice(finalized);
+    },
     reconcile: async ({ invoice: id }, context) => {
       // An invoice is finalised once in its life, so what it is now says it, whoever did it.
       const now = await client.read(context, (stripe, options) => stripe.invoices.retrieve(id, {}, options));
       if (now.status_transitions.finalized_at !== null) return { found: 'executed', result: toInvoice(now) };
-      return reconcileOne(toolbox, context, { event: 'invoice.finalized' }, toInvoice);
+      return reconcileOne(toolbox, context, FINALIZED, toInvoice);
     },
   });
 }
 
 /** `send_invoice` */
 export function sendInvoiceTool(toolbox: Toolbox): DefinedTool {
-  const { client } = toolbox;
   return defineTool({
     name: 'send_invoice',
     title: 'Mail an invoice',
@@ -75,15 +78,12 @@ export function sendInvoiceTool(toolbox: Toolbox): DefinedTool {
     openWorld: true,
     input: z.object({ invoice }),
     output: z.object(invoiceShape),
-    run: async ({ invoice: id }, context) =>
-      toInvoice(await client.write(context, (stripe, options) => stripe.invoices.sendInvoice(id, {}, options))),
-    // The invoice itself does not say that it was mailed; the event does, with the key of the request.
-    reconcile: (_args, context): Promise<Reconciliation<ReturnType<typeof toInvoice>>> =>
-      reconcileOne<Stripe.Invoice, ReturnType<typeof toInvoice>>(
-        toolbox,
-        context,
-        { event: 'invoice.sent' },
-        toInvoice,
-      ),
+    run: async ({ invoice: id }, context) => {
+      const sent = await carryOut(toolbox, context, SENT, (stripe, options) =>
+        stripe.invoices.sendInvoice(id, {}, options),
+      );
+      return toInvoice(sent);
+    },
+    reconcile: (_args, context) => reconcileOne(toolbox, context, SENT, toInvoice),
   });
 }

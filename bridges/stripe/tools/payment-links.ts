@@ -2,7 +2,7 @@ import type { Stripe } from 'stripe';
 import { type DefinedTool, defineTool } from '../../../core/server-kit/define-tool.ts';
 import { z } from '../../../core/server-kit/schema.ts';
 import { keyMetadata } from '../client.ts';
-import { reconcileOne } from '../look.ts';
+import { carryOut, reconcileOne, type Trace } from '../look.ts';
 import { currency, given, REFERENCE_METADATA, reference, referenceOf, stripeId, text } from './shapes.ts';
 import type { Toolbox } from './toolbox.ts';
 
@@ -26,9 +26,14 @@ function toPaymentLink(link: Stripe.PaymentLink) {
   };
 }
 
+const CREATED: Trace<Stripe.PaymentLink> = {
+  event: 'payment_link.created',
+  // This list takes no time to begin with.
+  list: (stripe, { created: _, ...page }, options) => stripe.paymentLinks.list(page, options),
+};
+
 /** `create_payment_link` */
 export function createPaymentLinkTool(toolbox: Toolbox): DefinedTool {
-  const { client } = toolbox;
   return defineTool({
     name: 'create_payment_link',
     title: 'Create a payment link',
@@ -51,7 +56,8 @@ export function createPaymentLinkTool(toolbox: Toolbox): DefinedTool {
         .describe('What is paid for; all prices in one currency'),
       maxPayments: z.number().int().min(1).max(1_000_000).optional().describe('Closes after so many payments'),
       redirectUrl: z
-        .url({ protocol: /^https$/ })
+        .url()
+        .regex(/^https:\/\//, 'must begin with https://')
         .max(2_000)
         .optional()
         .describe("Where payers go afterwards; without it they see Stripe's own confirmation"),
@@ -69,20 +75,11 @@ export function createPaymentLinkTool(toolbox: Toolbox): DefinedTool {
           ? {}
           : { after_completion: { type: 'redirect', redirect: { url: redirectUrl } } }),
       };
-      return toPaymentLink(
-        await client.write(context, (stripe, options) => stripe.paymentLinks.create(params, options)),
+      const made = await carryOut(toolbox, context, CREATED, (stripe, options) =>
+        stripe.paymentLinks.create(params, options),
       );
+      return toPaymentLink(made);
     },
-    reconcile: (_args, context) =>
-      reconcileOne(
-        toolbox,
-        context,
-        {
-          event: 'payment_link.created',
-          // This list takes no time to begin with.
-          list: (stripe, { created: _, ...page }, options) => stripe.paymentLinks.list(page, options),
-        },
-        toPaymentLink,
-      ),
+    reconcile: (_args, context) => reconcileOne(toolbox, context, CREATED, toPaymentLink),
   });
 }

@@ -2,7 +2,7 @@ import type { Stripe } from 'stripe';
 import { type DefinedTool, defineTool } from '../../../core/server-kit/define-tool.ts';
 import { z } from '../../../core/server-kit/schema.ts';
 import { keyMetadata } from '../client.ts';
-import { reconcileOne } from '../look.ts';
+import { carryOut, reconcileOne, type Trace } from '../look.ts';
 import {
   amount,
   amountInput,
@@ -103,9 +103,15 @@ function toRefund(refund: Stripe.Refund) {
   };
 }
 
+function created(paymentIntent: string): Trace<Stripe.Refund> {
+  return {
+    event: 'refund.created',
+    list: (stripe, page, options) => stripe.refunds.list({ ...page, payment_intent: paymentIntent }, options),
+  };
+}
+
 /** `create_refund` */
 export function createRefundTool(toolbox: Toolbox): DefinedTool {
-  const { client } = toolbox;
   return defineTool({
     name: 'create_refund',
     title: 'Refund a payment',
@@ -128,18 +134,12 @@ export function createRefundTool(toolbox: Toolbox): DefinedTool {
         ...given({ amount: part, reason }),
         metadata: { ...keyMetadata(context), ...given({ [REFERENCE_METADATA]: own }) },
       };
-      return toRefund(await client.write(context, (stripe, options) => stripe.refunds.create(params, options)));
+      const made = await carryOut(toolbox, context, created(id), (stripe, options) =>
+        stripe.refunds.create(params, options),
+      );
+      return toRefund(made);
     },
-    reconcile: ({ paymentIntent: id }, context) =>
-      reconcileOne<Stripe.Refund, ReturnType<typeof toRefund>>(
-        toolbox,
-        context,
-        {
-          event: 'refund.created',
-          list: (stripe, page, options) => stripe.refunds.list({ ...page, payment_intent: id }, options),
-        },
-        toRefund,
-      ),
+    reconcile: ({ paymentIntent: id }, context) => reconcileOne(toolbox, context, created(id), toRefund),
   });
 }
 

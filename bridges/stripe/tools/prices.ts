@@ -3,7 +3,7 @@ import { type DefinedTool, defineTool } from '../../../core/server-kit/define-to
 import { z } from '../../../core/server-kit/schema.ts';
 import { ToolError } from '../../../core/server-kit/tool-error.ts';
 import { keyMetadata } from '../client.ts';
-import { reconcileOne } from '../look.ts';
+import { carryOut, reconcileOne, type Trace } from '../look.ts';
 import {
   amount,
   amountInput,
@@ -83,9 +83,16 @@ export function listPricesTool({ client }: Toolbox): DefinedTool {
   });
 }
 
+function created(product: string | undefined): Trace<Stripe.Price> {
+  return {
+    event: 'price.created',
+    list: (stripe, page, options) =>
+      stripe.prices.list({ ...page, ...given({ product }), expand: ['data.product'] }, options),
+  };
+}
+
 /** `create_price` */
 export function createPriceTool(toolbox: Toolbox): DefinedTool {
-  const { client } = toolbox;
   return defineTool({
     name: 'create_price',
     title: 'Create a price, and a product where it is new',
@@ -120,18 +127,12 @@ export function createPriceTool(toolbox: Toolbox): DefinedTool {
         ...given({ product, nickname }),
         ...(newProductName === undefined ? {} : { product_data: { name: newProductName, metadata } }),
       };
-      return toPrice(await client.write(context, (stripe, options) => stripe.prices.create(params, options)));
+      const made = await carryOut(toolbox, context, created(product), (stripe, options) =>
+        stripe.prices.create(params, options),
+      );
+      return toPrice(made, newProductName ?? null);
     },
     reconcile: ({ product, newProductName }, context) =>
-      reconcileOne(
-        toolbox,
-        context,
-        {
-          event: 'price.created',
-          list: (stripe, page, options) =>
-            stripe.prices.list({ ...page, ...given({ product }), expand: ['data.product'] }, options),
-        },
-        (price: Stripe.Price) => toPrice(price, newProductName ?? null),
-      ),
+      reconcileOne(toolbox, context, created(product), (price) => toPrice(price, newProductName ?? null)),
   });
 }
