@@ -170,6 +170,15 @@ export class GoogleErrors {
     });
   }
 
+  /** Google asked this process to wait for that long; nothing was sent. */
+  heldBack(forMs: number): ToolError {
+    return new ToolError('vendor_rate_limited', `${this.#service} asked to be left alone for ${forMs} ms more`, {
+      retryable: true,
+      hint: RATE_LIMITED.hint,
+      details: { ...NOT_EXECUTED, retryAfterMs: forMs },
+    });
+  }
+
   /** An answer of 200 that cannot be read. */
   malformed(effect: Effect, context: ToolContext): ToolError {
     if (effect === 'write') return this.#unknown(context, 'the answer cannot be read');

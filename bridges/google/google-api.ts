@@ -30,10 +30,12 @@ export interface GoogleApiOptions<Api> {
 /** Before a read is sent a second time, where Google does not say how long. */
 const READ_RETRY_MS = 200;
 const MAX_READ_RETRY_MS = 5_000;
+/** However long Google asks to wait, it is asked again after this. */
+const MAX_QUIET_MS = 60_000;
 
 /**
  * Sends requests to one API. A `read` is sent at most twice, the second time only after what Google says and where the
- * call has the time; anything else is sent once. What Google refused for its access token alone was not carried out and is
+ * call has the time; anything else is sent once. While Google asks to wait, nothing is sent at all. What Google refused for its access token alone was not carried out and is
  * sent once more with a new one.
  */
 export class GoogleApi<Api> {
@@ -41,6 +43,7 @@ export class GoogleApi<Api> {
   readonly #signIn: SignIn;
   readonly #errors: GoogleErrors;
   #api: Promise<Api> | undefined;
+  #quietUntilMs = 0;
 
   constructor(options: GoogleApiOptions<Api>) {
     this.#options = options;
@@ -74,6 +77,8 @@ export class GoogleApi<Api> {
     send: (api: Api, options: RequestOptions) => Promise<GoogleAnswer<T>>,
     again = true,
   ): Promise<T> {
+    const quietMs = Math.ceil(this.#quietUntilMs - performance.now());
+    if (quietMs > 0) throw this.#errors.heldBack(quietMs);
     const { api, token } = await this.#ready(context);
     let answer: GoogleAnswer<T>;
     try {
@@ -83,10 +88,17 @@ export class GoogleApi<Api> {
         await this.#signIn.forget(token);
         return this.#send(effect, context, send, false);
       }
-      throw this.#errors.ofRequest(error, effect, context);
+      const told = this.#errors.ofRequest(error, effect, context);
+      if (told.code === 'vendor_rate_limited') this.#beQuiet(retryAfterMs(told) ?? 0);
+      throw told;
     }
     if (isMalformed(answer)) throw this.#errors.malformed(effect, context);
     return answer.data;
+  }
+
+  #beQuiet(forMs: number): void {
+    const untilMs = performance.now() + Math.min(forMs, MAX_QUIET_MS);
+    this.#quietUntilMs = Math.max(this.#quietUntilMs, untilMs);
   }
 
   /** The API and a token, before anything is sent: what fails here was certainly not carried out. */
