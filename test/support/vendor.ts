@@ -53,8 +53,11 @@ export interface Vendor extends AsyncDisposable {
     headers?: Readonly<Record<string, string>>,
   ): Promise<VendorAnswer>;
   tools(): Promise<readonly VendorTool[]>;
-  /** A second process of the same bridge in front of the same stand-in; it knows nothing of the first one's keys. */
-  twin(): Promise<Vendor>;
+  /**
+   * A second process of the same bridge in front of the same stand-in; it knows nothing of the first one's keys.
+   * @param options in place of the first one's
+   */
+  twin(options?: VendorOptions): Promise<Vendor>;
 }
 
 export interface VendorOptions {
@@ -114,7 +117,7 @@ async function open(name: string, sandbox: VendorSandbox, options: VendorOptions
       }
       return { ...answer, isError: answer.json?.isError === true, data };
     },
-    twin: () => open(name, sandbox, options),
+    twin: (other = options) => open(name, sandbox, other),
     [Symbol.asyncDispose]: () => fleet[Symbol.asyncDispose](),
   };
 }

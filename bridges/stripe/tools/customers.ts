@@ -7,6 +7,7 @@ import { carryOut, reconcileOne, type Trace } from '../look.ts';
 import { customerShape, toCustomer } from './customer-shape.ts';
 import {
   cursorAfter,
+  emailInput,
   given,
   nextCursor,
   pageInput,
@@ -21,7 +22,7 @@ import type { Toolbox } from './toolbox.ts';
 const customer = stripeId('cus', 'a customer');
 const fields = {
   name: text(256, 'Full name or company'),
-  email: z.email().max(512).describe('Where invoices and receipts go'),
+  email: emailInput.describe('Where invoices and receipts go'),
   phone: text(20, 'Telephone number'),
   description: text(350, 'A note for your own people; the customer does not see it'),
   reference,

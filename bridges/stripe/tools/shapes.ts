@@ -6,15 +6,23 @@ import { ToolError } from '../../../core/server-kit/tool-error.ts';
 export function stripeId(prefix: string, what: string) {
   return z
     .string()
-    .regex(new RegExp(`^${prefix}_[A-Za-z0-9_]{1,250}$`), `must be the id of ${what}, ${prefix}_…`)
+    .max(255)
+    .regex(new RegExp(`^${prefix}_\\w+$`), `must be the id of ${what}, ${prefix}_…`)
     .describe(`Id of ${what}, ${prefix}_…`);
 }
 
 /** Product ids may be chosen freely. */
 export const productId = z
   .string()
-  .regex(/^[A-Za-z0-9_-]{1,250}$/, 'must be the id of a product')
+  .max(255)
+  .regex(/^[\w-]+$/, 'must be the id of a product')
   .describe('Id of a product, mostly prod_…');
+
+/** Plain enough to be checked at once; Stripe looks closer. */
+export const emailInput = z
+  .string()
+  .max(512)
+  .regex(/^[^@\s]+@[^@\s]+$/, 'must be an email address');
 
 /** Taken in either case, told in capitals. */
 export const currencyInput = z
