@@ -21,9 +21,10 @@ export function calendarApi({ access, apiUrl }: Settings): CalendarApi {
     service: 'Google Calendar',
     access,
     scopes: SCOPES,
+    rootUrl: `${apiUrl}/`,
     open: async (auth) => {
       const { calendar } = await import('@googleapis/calendar');
-      return calendar({ version: 'v3', auth, rootUrl: `${apiUrl}/` });
+      return calendar({ version: 'v3', auth });
     },
   });
 }

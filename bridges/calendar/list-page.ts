@@ -1,9 +1,9 @@
-import { z } from '../../core/server-kit/schema.ts';
+import { instant, z } from '../../core/server-kit/schema.ts';
 import type { ToolContext } from '../../core/server-kit/tool-context.ts';
 import { ToolError } from '../../core/server-kit/tool-error.ts';
 import type { CalendarApi } from './calendar-api.ts';
 import { cursorOf, pageOf } from './paging.ts';
-import { calendarIdOrOwn, cursor, instant, limit, nextCursor } from './schemas.ts';
+import { calendarIdOrOwn, cursor, limit, nextCursor } from './schemas.ts';
 import { eventSummary, summaryOf } from './shapes.ts';
 
 /** What both tools that list events take. */

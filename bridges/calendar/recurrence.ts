@@ -1,5 +1,6 @@
 import { z } from '../../core/server-kit/schema.ts';
 import { ToolError } from '../../core/server-kit/tool-error.ts';
+import { day } from './schemas.ts';
 import type { Span } from './span.ts';
 import { instantOf } from './times.ts';
 
@@ -12,7 +13,7 @@ export const recurrenceInput = z
     interval: z.number().int().min(1).max(52).default(1).describe('2 with weekly is every second week'),
     weekdays: z.array(z.enum(WEEKDAYS)).min(1).max(7).optional().describe('With weekly only'),
     count: z.number().int().min(1).max(730).optional().describe('How many times in all; this or until'),
-    until: z.iso.date().optional().describe('The last day on which it may begin; this or count'),
+    until: day.optional().describe('The last day on which it may begin; this or count'),
   })
   .strict();
 

@@ -1,9 +1,9 @@
 import { type DefinedTool, defineTool } from '../../../core/server-kit/define-tool.ts';
-import { z } from '../../../core/server-kit/schema.ts';
+import { instant, z } from '../../../core/server-kit/schema.ts';
 import { ToolError } from '../../../core/server-kit/tool-error.ts';
 import { busyTimes } from '../busy-times.ts';
 import type { CalendarApi } from '../calendar-api.ts';
-import { calendarId, instant, timeZone } from '../schemas.ts';
+import { calendarId, timeZone } from '../schemas.ts';
 
 /** Google refuses much longer ranges; this bounds the answer too. */
 const MAX_DAYS = 62;

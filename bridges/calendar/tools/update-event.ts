@@ -1,5 +1,5 @@
 import { type DefinedTool, defineTool } from '../../../core/server-kit/define-tool.ts';
-import { z } from '../../../core/server-kit/schema.ts';
+import { emailAddress, z } from '../../../core/server-kit/schema.ts';
 import { ToolError } from '../../../core/server-kit/tool-error.ts';
 import type { CalendarApi } from '../calendar-api.ts';
 import { changeEvent } from '../change-event.ts';
@@ -9,7 +9,6 @@ import { hasChange } from '../key-marks.ts';
 import {
   calendarIdOrOwn,
   description,
-  email,
   eventId,
   eventTime,
   ifEtag,
@@ -37,7 +36,7 @@ const input = z.object({
   status: status.optional(),
   showAs: showAs.optional(),
   visibility: visibility.optional(),
-  removeAttendees: z.array(email).max(100).default([]).describe('Addresses of guests to take off the list'),
+  removeAttendees: z.array(emailAddress).max(100).default([]).describe('Addresses of guests to take off the list'),
   notifyGuests,
 });
 
