@@ -62,6 +62,10 @@ const BY_REASON: Readonly<Record<string, Meaning>> = {
     code: 'api_disabled',
     hint: 'Enable this API for the project of the credentials in the Google Cloud console',
   },
+  forbiddenForServiceAccounts: {
+    code: 'permission_denied',
+    hint: 'A service account alone cannot invite guests: let it work for a person (GOOGLE_SUBJECT, domain-wide delegation)',
+  },
   exportSizeLimitExceeded: TOO_LARGE,
   uploadTooLarge: TOO_LARGE,
   fileNotDownloadable: { code: 'not_readable', hint: 'This kind of file has no content to read' },

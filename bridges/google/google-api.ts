@@ -77,7 +77,8 @@ export class GoogleApi<Api> {
     send: (api: Api, options: RequestOptions) => Promise<GoogleAnswer<T>>,
     again = true,
   ): Promise<T> {
-    const quietMs = Math.ceil(this.#quietUntilMs - performance.now());
+    // Whole ones only: a timer may fire a part of a millisecond early.
+    const quietMs = Math.floor(this.#quietUntilMs - performance.now());
     if (quietMs > 0) throw this.#errors.heldBack(quietMs);
     const { api, token } = await this.#ready(context);
     let answer: GoogleAnswer<T>;
