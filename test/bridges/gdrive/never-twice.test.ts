@@ -111,6 +111,24 @@ describe('repeated with one key', () => {
     expect(carrying).toHaveLength(2);
   });
 
+  test('a copy that somebody else made, with the properties of its original, does not answer for it either', async () => {
+    const key = newKey();
+    const { data } = await drive.call('create_document', { name: 'Gala' }, keyed(key));
+    const { url, env } = drive.sandbox;
+    const credentials = {
+      grant_type: 'refresh_token',
+      client_id: env.GOOGLE_CLIENT_ID ?? '',
+      client_secret: env.GOOGLE_CLIENT_SECRET ?? '',
+      refresh_token: env.GOOGLE_REFRESH_TOKEN ?? '',
+    };
+    const token = await fetch(`${url}/token`, { method: 'POST', body: new URLSearchParams(credentials) });
+    const { access_token: bearer } = (await token.json()) as { readonly access_token: string };
+    const headers = { authorization: `Bearer ${bearer}` };
+    const copied = await fetch(`${url}${FILES}/${data.id}/copy`, { method: 'POST', headers });
+    expect(copied.status).toBe(200);
+    expect((await twin.call('create_document', { name: 'Gala' }, keyed(key))).data.id).toBe(data.id);
+  });
+
   test('a file that is in the trash by now is still the one that was made', async () => {
     const key = newKey();
     const { data } = await drive.call('create_folder', { name: 'Gala' }, keyed(key));
