@@ -4,6 +4,7 @@ export default defineConfig({
   test: {
     include: ['test/*.test.ts', 'test/core/**/*.test.ts', 'test/bridges/**/*.test.ts', 'test/contract/**/*.test.ts'],
     exclude: ['**/node_modules/**', '**/*.long.test.ts'],
+    globalSetup: ['test/support/provide-redis.ts'],
     setupFiles: ['test/support/leaks.ts'],
     pool: 'forks',
     // Most tests wait for processes, not for a processor.
