@@ -7,6 +7,7 @@ import { Endpoints } from './stand-in/endpoint.ts';
 import { eventEndpoints } from './stand-in/events.ts';
 import { errorAnswer } from './stand-in/fault.ts';
 import { invoiceEndpoints } from './stand-in/invoices.ts';
+import { paymentLinkEndpoints } from './stand-in/payment-links.ts';
 import { paymentEndpoints } from './stand-in/payments.ts';
 import { seed } from './stand-in/seed.ts';
 
@@ -39,6 +40,7 @@ export async function startSandbox({
       routes: [
         ...customerEndpoints,
         ...catalogEndpoints,
+        ...paymentLinkEndpoints,
         ...invoiceEndpoints,
         ...paymentEndpoints,
         ...eventEndpoints,

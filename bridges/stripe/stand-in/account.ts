@@ -101,12 +101,12 @@ export class Account {
   readonly deletedCustomers = new Set<string>();
   /** Mails that a live account would have sent. */
   readonly mails: { readonly to: string; readonly invoice: string }[] = [];
-  readonly #apiVersion: string;
+  readonly apiVersion: string;
   #made = 0;
   #origin: Origin = { id: null, idempotency_key: null };
 
   constructor(apiVersion: string) {
-    this.#apiVersion = apiVersion;
+    this.apiVersion = apiVersion;
   }
 
   /** Seconds since 1970. */
@@ -144,7 +144,7 @@ export class Account {
     this.events.put({
       id: this.id('evt'),
       object: 'event',
-      api_version: this.#apiVersion,
+      api_version: this.apiVersion,
       created: this.now(),
       data: { object: structuredClone(object) as Stripe.Event.Data['object'] },
       livemode: false,

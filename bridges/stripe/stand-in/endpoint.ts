@@ -46,7 +46,10 @@ export class Endpoints {
         const work = (): SandboxAnswer => this.#answer(request, run, ids, { id, key });
         const answer =
           method === 'POST' && typeof key === 'string' ? await this.#keyed(request, key, id, work) : work();
-        return { ...answer, headers: { 'Request-Id': id, 'Stripe-Version': '2026-10-28.endive', ...answer.headers } };
+        return {
+          ...answer,
+          headers: { 'Request-Id': id, 'Stripe-Version': this.#account.apiVersion, ...answer.headers },
+        };
       },
     };
   }

@@ -1,8 +1,11 @@
 import type { Account, WireInvoiceItem } from './account.ts';
-import { newPaymentLink, newPrice, newProduct } from './catalog.ts';
+import { newPrice, newProduct } from './catalog.ts';
 import { newCustomer } from './customers.ts';
-import { addItem, finalize, newInvoice, newInvoiceItem, pay } from './invoices.ts';
-import { applyRefund, newPaymentIntent, newRefund, settle } from './payments.ts';
+import { addItem, finalize, pay } from './invoice-life.ts';
+import { newInvoice, newInvoiceItem } from './invoice-shapes.ts';
+import { newPaymentLink } from './payment-links.ts';
+import { newPaymentIntent, newRefund } from './payment-shapes.ts';
+import { applyRefund, settle } from './payments.ts';
 
 const DAY_S = 86_400;
 
