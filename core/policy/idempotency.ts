@@ -16,6 +16,7 @@ import {
 import { Recorder, type RecorderOptions, type RecorderStats } from '#core/policy/idempotency-recorder.ts';
 import { fingerprintOf, leaseMsOf, type Owned, requestOf, settledInTime } from '#core/policy/keyed-call.ts';
 import { canLook, isInDoubt, Reconciler, type ReconcilerStats, unlooked } from '#core/policy/reconciler.ts';
+import { toolFailureOf } from '#core/policy/tool-failure.ts';
 import { type Claim, type IdempotencyStore, RECORD_TTL_MS } from '#core/store/idempotency-store.ts';
 
 export type IdempotencyOptions = RecorderOptions;
@@ -35,8 +36,8 @@ export interface IdempotencyStats extends RecorderStats {
  * Runs a keyed call once. The first call with a key claims it, runs and records how it ended; every later one is told
  * the same. Calls without a key pass through untouched.
  *
- * - A result, and every failure after which the tool may have run, is recorded; a failure with executed `no` releases
- *   the key, so that a later try runs.
+ * - A result, and every failure after which the tool may have run, is recorded; a failure with executed `no`, ours or
+ *   one that the tool answers, releases the key, so that a later try runs.
  * - The answer waits for its record, so that an immediate repeat finds it, but not beyond the deadline; a record that
  *   the store cannot take is tried again in the background and costs the caller nothing.
  * - Where the tool hands keys to its vendor, the call goes on with {@link ToolCall.vendorKey} as `idempotent`: the
@@ -163,8 +164,12 @@ export class Idempotency {
       // Whoever left is told nothing, but counted as one who left.
       throw isDeparture(thrown, call) ? thrown : error;
     }
-    const outcome = encodeOutcome({ result, first: requestOf(call) });
-    await settledInTime(call, this.#recorder.settle({ ...owned, outcome }));
+    await settledInTime(
+      call,
+      result.isError && toolFailureOf(result).executed === 'no'
+        ? this.#release(owned)
+        : this.#recorder.settle({ ...owned, outcome: encodeOutcome({ result, first: requestOf(call) }) }),
+    );
     return result;
   }
 

@@ -1,6 +1,6 @@
 import type { Invoke, ToolCall, ToolResult } from '#core/call.ts';
 import { BridgeError } from '#core/errors.ts';
-import { type Finding, readFinding, toolFailureOf } from '#core/policy/finding.ts';
+import { type Finding, readFinding } from '#core/policy/finding.ts';
 import { decodeOutcome, encodeOutcome } from '#core/policy/idempotency-outcome.ts';
 import {
   lookFailed,
@@ -12,6 +12,7 @@ import {
 } from '#core/policy/idempotency-problems.ts';
 import type { Recorder } from '#core/policy/idempotency-recorder.ts';
 import { fingerprintOf, leaseMsOf, type Owned, requestOf, settledInTime } from '#core/policy/keyed-call.ts';
+import { toolFailureOf } from '#core/policy/tool-failure.ts';
 import type { Claim, IdempotencyStore } from '#core/store/idempotency-store.ts';
 
 /** What was found of calls that were asked about; `failed`: nobody could look. */
@@ -20,15 +21,12 @@ export type ReconcilerStats = Readonly<Record<Finding['found'], number>>;
 /** What a key stands for of which it may be asked what became of it: nothing, a lost call, or one that ended unknown. */
 export type InDoubt = Extract<Claim, { state: 'claimed' | 'lost' | 'done' }>;
 
-/** The code of a tool that ran and cannot say itself what became of it. */
-const OUTCOME_UNKNOWN = 'outcome_unknown';
-
 /** Whether a recorded outcome leaves open what happened: a failure on the way, or a tool that says so itself. */
 export function isInDoubt(encoded: Uint8Array): boolean {
   const outcome = decodeOutcome(encoded);
   if (outcome === undefined) return false;
   if ('error' in outcome) return outcome.error.executed === 'maybe';
-  return outcome.result.isError && toolFailureOf(outcome.result).code === OUTCOME_UNKNOWN;
+  return outcome.result.isError && toolFailureOf(outcome.result).executed === 'maybe';
 }
 
 /** Whether a tool can be asked what became of a call: the operator says so, and so does the tool's server. */

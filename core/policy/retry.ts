@@ -1,6 +1,7 @@
 import type { Policy, ToolCall, ToolResult } from '#core/call.ts';
 import { BridgeError, type ErrorCode } from '#core/errors.ts';
 import { RetryBudget } from '#core/policy/retry-budget.ts';
+import { toolFailureOf } from '#core/policy/tool-failure.ts';
 
 /** R0: no byte reached a child. R1: a worker failed a call that may safely run again. */
 export type RetryClass = 'r0' | 'r1';
@@ -31,7 +32,8 @@ const MAX_ATTEMPTS = 3;
  * - R2 (executed `maybe`, effect `write`): never.
  *
  * All within the call's one deadline and the bridge's budget. Where a second attempt could not reach a
- * worker, the caller is told of the first failure: that one may have executed, and it says what is wrong.
+ * worker, or its tool answers that it did nothing, the caller is told of the first failure: that one may have executed,
+ * and it says what is wrong.
  * A call that found only workers that were gone is told as a refusal, since it was never started.
  *
  * @throws BridgeError no_worker_ready (executed `no`) in place of a worker's failure before the call reached it, and
@@ -67,12 +69,16 @@ export class Retry {
         else this.#r1++;
         repeated ||= kind === 'r1';
         if (failure instanceof BridgeError && failure.workerId !== undefined) avoid.add(failure.workerId);
+        let result: ToolResult;
         try {
-          return await next({ ...call, avoid });
+          result = await next({ ...call, avoid });
         } catch (error) {
           if (repeated ? didNotRun(error) : reachedNoWorker(error)) throw asRefusal(failure, attempt - 1);
           failure = error;
+          continue;
         }
+        if (repeated && saysItDidNotRun(call, result)) throw failure;
+        return result;
       }
       throw asRefusal(failure, MAX_ATTEMPTS);
     };
@@ -108,6 +114,11 @@ function asRefusal(failure: unknown, attempts: number): unknown {
 /** It takes nothing back of what an attempt before it may have done. */
 function didNotRun(failure: unknown): failure is BridgeError {
   return failure instanceof BridgeError && failure.executed === 'no';
+}
+
+/** A tool speaks of its own attempt only; of a `read` nobody needs to know. */
+function saysItDidNotRun({ effect }: ToolCall, result: ToolResult): boolean {
+  return result.isError && effect !== 'read' && toolFailureOf(result).executed === 'no';
 }
 
 function reachedNoWorker(failure: unknown): boolean {

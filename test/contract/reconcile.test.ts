@@ -16,6 +16,7 @@ const BRIEF = { 'x-request-timeout-ms': '1000' };
 type Fault =
   | 'crash-before'
   | 'crash-after'
+  | 'refuse'
   | 'hold-before'
   | 'hold-after'
   | 'look-crashes'
@@ -158,6 +159,23 @@ describe('two processes on one Redis', () => {
     const answer = await ask(other, tag);
     expect([code(answer), reconciled(answer)]).toEqual(['200', true]);
     expect(world.paid(tag)).toBe(1);
+  });
+
+  it('an answer that says executed no leaves the key free, for other arguments too (P4)', async () => {
+    const tag = randomUUID();
+    world.order('refuse', tag);
+    const refused = await pay(one, tag);
+    expect([code(refused), refused.json.structuredContent.error.code]).toEqual(['200', 'bank_busy']);
+    const first = await pay(other, tag);
+    expect([first.json.isError, replayed(first)]).toEqual([undefined, false]);
+    const later = await pay(one, tag);
+    expect([later.text, replayed(later)]).toEqual([first.text, true]);
+    expect(world.paid(tag)).toBe(1);
+    const key = randomUUID();
+    world.order('refuse', key);
+    await pay(one, key);
+    const changed = await pay(other, randomUUID(), { 'idempotency-key': key });
+    expect([code(changed), replayed(changed)]).toEqual(['200', false]);
   });
 
   it('a key of which nothing is known runs nothing', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readFinding, toolFailureOf } from '#core/policy/finding.ts';
+import { readFinding } from '#core/policy/finding.ts';
 import { toolResult } from '../../support/calls.ts';
 
 const meta = (found: unknown, more: object = {}) => JSON.stringify({ ...more, 'mcp-bridge-fleet/reconciled': found });
@@ -62,13 +62,7 @@ describe('what a tool found', () => {
       found: 'failed',
       code: 'vendor_down',
       message: 'no answer from it',
+      executed: 'yes',
     });
   });
 });
-
-it.each(['{}', '{"structuredContent":{}}', '{"structuredContent":{"error":"no"}}', '{"structuredContent":null}'])(
-  'a failure that says nothing of itself has no code: %s',
-  (answer) => {
-    expect(toolFailureOf(toolResult(answer, true))).toEqual({ code: '', message: '' });
-  },
-);

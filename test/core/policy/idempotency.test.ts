@@ -155,6 +155,42 @@ describe('the same key later', () => {
     },
   );
 
+  const saysNo = (error: object) =>
+    toolResult(JSON.stringify({ content: [], structuredContent: { error }, isError: true }), true);
+
+  it('runs after an answer of the tool that says executed no, which is not recorded (P4)', async () => {
+    const answers = [saysNo({ code: 'vendor_rate_limited', executed: 'no' }), toolResult()];
+    const { invoke, executions, idempotency } = setup(async () => answers.shift() ?? toolResult());
+    expect((await invoke(keyed())).isError).toBe(true);
+    const call = keyed({ argumentsJson: '{"other":1}' });
+    expect((await invoke(call)).isError).toBe(false);
+    expect(call.report.source).toBe('child');
+    expect(executions).toHaveLength(2);
+    expect(idempotency.stats).toMatchObject({ released: 1, recorded: 1 });
+  });
+
+  it.each([
+    [{ code: 'card_declined' }],
+    [{ code: 'card_declined', executed: 'yes' }],
+    [{ code: 'vendor_down', executed: 'maybe' }],
+    [{ code: 'outcome_unknown', executed: 'no' }],
+  ])('is told an answer of the tool that says %o, which is recorded', async (error) => {
+    const { invoke, executions, idempotency } = setup(async () => saysNo(error));
+    const first = await invoke(keyed());
+    const later = keyed();
+    expect(bytesOf(await invoke(later))).toEqual(bytesOf(first));
+    expect(later.report.source).toBe('record');
+    expect(executions).toHaveLength(1);
+    expect(idempotency.stats).toMatchObject({ released: 0, recorded: 1 });
+  });
+
+  it('does not believe a good answer that it did not run', async () => {
+    const { invoke, executions } = setup(async () => toolResult('{"structuredContent":{"error":{"executed":"no"}}}'));
+    await invoke(keyed());
+    await invoke(keyed());
+    expect(executions).toHaveLength(1);
+  });
+
   it('is told that the answer was too large to keep, and that it ran', async () => {
     const large: ToolResult = {
       body: [new Uint8Array(MAX_RESULT_BYTES + 1)],

@@ -74,6 +74,14 @@ const DOUBTS: readonly [string, readonly Turn[], (world: ReturnType<typeof setup
     '200 {"content":[],"isError":true,"structuredContent":{"error":{"code":"outcome_unknown"}}}',
   ],
   [
+    'whose tool says that it was executed, maybe',
+    [toolResult('{"content":[],"isError":true,"structuredContent":{"error":{"code":"x","executed":"maybe"}}}', true)],
+    async ({ invoke }) => {
+      expect((await invoke(plain())).isError).toBe(true);
+    },
+    '200 {"content":[],"isError":true,"structuredContent":{"error":{"code":"x","executed":"maybe"}}}',
+  ],
+  [
     'whose owner died',
     [() => new Promise<never>(() => {})],
     async ({ invoke, runs, clock }) => {

@@ -70,6 +70,25 @@ describe('R1, it may have run and may run again', () => {
     expect(retry.stats).toMatchObject({ r1: 1 });
   });
 
+  const refused = (executed: string) =>
+    toolResult(`{"isError":true,"structuredContent":{"error":{"code":"busy","executed":"${executed}"}}}`, true);
+
+  it('tells of the first failure when the second attempt says that it did nothing: the first may have', async () => {
+    const first = crashed('maybe', 1);
+    const next = vi.fn<Invoke>().mockRejectedValueOnce(first).mockResolvedValue(refused('no'));
+    await expect(new Retry().policy(next)(toolCall({ effect: 'idempotent' }))).rejects.toBe(first);
+  });
+
+  it.each<[Effect, Error, string]>([
+    ['idempotent', crashed('maybe', 1), 'yes'],
+    ['read', crashed('maybe', 1), 'no'],
+    ['idempotent', crashed('no', 1), 'no'],
+    ['write', crashed('no', 1), 'no'],
+  ])('believes the tool otherwise: %s after %o, executed %s', async (effect, first, executed) => {
+    const next = vi.fn<Invoke>().mockRejectedValueOnce(first).mockResolvedValue(refused(executed));
+    await expect(new Retry().policy(next)(toolCall({ effect }))).resolves.toMatchObject({ isError: true });
+  });
+
   it('repeats it once only', async () => {
     const next = failing(crashed('maybe', 1), crashed('maybe', 2));
     await expect(new Retry().policy(next)(toolCall())).rejects.toMatchObject({ workerId: 2 });
