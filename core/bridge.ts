@@ -1,8 +1,9 @@
 import { hash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import type { Invoke, ToolPolicy, TraceContext } from '#core/call.ts';
 import { CallPath, type CallPathStats } from '#core/call-path.ts';
 import { addChildStats, type ChildStats, NO_CHILD_STATS } from '#core/child/child-stats.ts';
-import { McpWorker } from '#core/child/mcp-worker.ts';
+import { McpWorker, type McpWorkerOptions } from '#core/child/mcp-worker.ts';
 import { LiveCatalog, type ToolsListed } from '#core/live-catalog.ts';
 import type { BreakerSettings, Era, PoolSettings } from '#core/manifest.ts';
 import type { Catalog } from '#core/mcp/catalog.ts';
@@ -86,6 +87,11 @@ export interface CallRequest {
   readonly arrivedAtMs: number;
 }
 
+/**
+ * What came of new settings: `refused` where no worker started with them, so that everything stays as it was.
+ */
+export type ReloadOutcome = 'unchanged' | 'applied' | 'refused';
+
 /** One MCP server behind a function: what the HTTP layer, or any other edge, needs of it. */
 export interface Bridge {
   readonly name: string;
@@ -107,8 +113,12 @@ export interface Bridge {
   /** The whole path of a call: policies, pool, child. @throws BridgeError */
   readonly invoke: Invoke;
   stats(): BridgeStats;
-  /** Reads again what may have changed beside it: the pins. */
-  reload(): Promise<void>;
+  /**
+   * Reads again what may have changed beside it, the pins, and takes over new settings: what its server is run with
+   * (`command`, `args`, `env`, `cwd`, `secrets`) and the policies of its tools. Nothing else of them is looked at. Workers are
+   * replaced start-first, once one has become ready with the new settings; settles then, while calls go on. Never rejects.
+   */
+  reload(settings?: BridgeSettings): Promise<ReloadOutcome>;
   /** Starts `pool.min` workers; settles when they are ready or have failed once. Never rejects. */
   start(): Promise<void>;
   /** Refuses new calls with `draining`, finishes the old ones, then stops its workers. Idempotent. */
@@ -122,29 +132,38 @@ export function createBridge(settings: BridgeSettings, options: BridgeOptions): 
   return settings.mode === 'not_configured' ? unconfiguredBridge(settings) : new PooledBridge(settings, options);
 }
 
+/** Workers of the same settings. */
+interface WorkerKind {
+  /** Sets what they answer apart in the cache. */
+  readonly scope: string;
+}
+
 class PooledBridge implements Bridge {
   readonly invoke: Invoke;
-  readonly #settings: BridgeSettings;
+  #settings: BridgeSettings;
   readonly #options: BridgeOptions;
   readonly #pool: Pool<McpWorker>;
   readonly #path: CallPath;
   readonly #workers = new Map<number, McpWorker>();
-  readonly #eraMemory: { known: 'legacy' | 'modern' | undefined } = { known: undefined };
   readonly #catalog: LiveCatalog;
   #endedChildStats: ChildStats = NO_CHILD_STATS;
+  /** What workers there are or may be, the oldest first. */
+  #kinds: readonly WorkerKind[];
+  /** New settings are taken over one after the other. */
+  #reloading: Promise<unknown> = Promise.resolve();
 
   constructor(settings: BridgeSettings, options: BridgeOptions) {
     this.#settings = settings;
     this.#options = options;
-    const { tools, otherTools, pinFile } = settings;
+    this.#kinds = [{ scope: scopeOf(settings) }];
     this.#catalog = new LiveCatalog({
-      policyFor: (tool) => tools[tool] ?? otherTools,
-      pinFile,
+      policyFor: (tool) => this.#settings.tools[tool] ?? this.#settings.otherTools,
+      pinFile: settings.pinFile,
       onListed: (listed) => options.on?.({ event: 'tools:listed', ...listed }),
     });
     this.#pool = new Pool<McpWorker>({
       settings: settings.pool,
-      create: (id) => this.#createWorker(id),
+      create: this.#workersOf(settings),
       on: (event, payload) => this.#onPoolEvent(event, payload),
     });
     this.#path = new CallPath({
@@ -209,8 +228,12 @@ class PooledBridge implements Bridge {
     await this.#catalog.settled;
   }
 
-  reload(): Promise<void> {
-    return this.#catalog.reload();
+  async reload(settings?: BridgeSettings): Promise<ReloadOutcome> {
+    await this.#catalog.reload();
+    if (settings === undefined) return 'unchanged';
+    const outcome = this.#reloading.then(() => this.#takeOver(settings));
+    this.#reloading = outcome;
+    return outcome;
   }
 
   async drain(): Promise<void> {
@@ -229,8 +252,43 @@ class PooledBridge implements Bridge {
     return this.#catalog.first(signal);
   }
 
-  #createWorker(id: number): McpWorker {
-    const { command, args, env, cwd, secrets, era, validateOutput, principalMeta, pool } = this.#settings;
+  async #takeOver(next: BridgeSettings): Promise<ReloadOutcome> {
+    const now = this.#settings;
+    const settings = { ...now, ...serverOf(next), tools: next.tools, otherTools: next.otherTools };
+    const policies = !isDeepStrictEqual([now.tools, now.otherTools], [next.tools, next.otherTools]);
+    const server = !isDeepStrictEqual(serverOf(now), serverOf(next));
+    if (!server && !policies) return 'unchanged';
+    if (server && !(await this.#renewWorkers(settings))) return 'refused';
+    this.#settings = settings;
+    if (policies) await this.#catalog.reload();
+    return 'applied';
+  }
+
+  /** Whether a worker became ready with these settings. */
+  async #renewWorkers(settings: BridgeSettings): Promise<boolean> {
+    const kind = { scope: scopeOf(settings) };
+    this.#setKinds([...this.#kinds, kind]);
+    const renewed = await this.#pool.renew(this.#workersOf(settings));
+    if (renewed === undefined) this.#setKinds(this.#kinds.filter((other) => other !== kind));
+    else void renewed.done.then(() => this.#setKinds(this.#kinds.slice(this.#kinds.indexOf(kind))));
+    return renewed !== undefined;
+  }
+
+  /** Where there may be workers of several kinds nobody knows of which an answer is: it is cached for that time alone. */
+  #setKinds(kinds: readonly WorkerKind[]): void {
+    const scope = (of: readonly WorkerKind[]): string => [...new Set(of.map((kind) => kind.scope))].join(' ');
+    if (scope(kinds) !== scope(this.#kinds)) this.#path.rescopeCache(scope(kinds));
+    this.#kinds = kinds;
+  }
+
+  /** What makes workers of these settings; they share what the first of them finds out about its protocol. */
+  #workersOf(settings: BridgeSettings): (id: number) => McpWorker {
+    const eraMemory: McpWorkerOptions['eraMemory'] = { known: undefined };
+    return (id) => this.#createWorker(id, settings, eraMemory);
+  }
+
+  #createWorker(id: number, settings: BridgeSettings, eraMemory: McpWorkerOptions['eraMemory']): McpWorker {
+    const { command, args, env, cwd, secrets, era, validateOutput, principalMeta, pool } = settings;
     const worker = new McpWorker(
       {
         id,
@@ -241,7 +299,7 @@ class PooledBridge implements Bridge {
         baseEnv: this.#options.baseEnv,
         secrets,
         era,
-        eraMemory: this.#eraMemory,
+        eraMemory,
         maxLineBytes: pool.maxLineBytes,
         concurrency: pool.concurrency,
         validateOutput,
@@ -272,6 +330,11 @@ class PooledBridge implements Bridge {
     }
     this.#options.on?.({ event, ...payload, ...(stderrTail ? { stderrTail } : {}) } as BridgeEvent);
   }
+}
+
+/** What a worker is run with, of what may change while the process runs. */
+function serverOf({ command, args, env, cwd, secrets }: BridgeSettings) {
+  return { command, args, env, cwd, secrets };
 }
 
 /** A server with another command, sandbox or credentials may answer otherwise, though it has the same name. */

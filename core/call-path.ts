@@ -97,6 +97,11 @@ export class CallPath {
     };
   }
 
+  /** Sets what is cached from now on apart from what was cached before. */
+  rescopeCache(scope: string): void {
+    this.#cache.rescope(scope);
+  }
+
   /** Records what is still to be recorded, for at most half a second, and ends all timers. Idempotent. */
   async close(): Promise<void> {
     this.#breaker.close();

@@ -27,7 +27,7 @@ export function unconfiguredBridge(settings: BridgeSettings): Bridge {
       child: NO_CHILD_STATS,
       ...NO_CALLS,
     }),
-    reload: async () => {},
+    reload: async () => 'unchanged',
     start: async () => {},
     drain: async () => {},
     destroy: async () => {},

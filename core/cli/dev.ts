@@ -15,7 +15,7 @@ const DATA = resolve(import.meta.dirname, '../../.data');
 
 /**
  * `fleet dev`: serves on this machine; bridges that lack a required variable run against their stand-in.
- * The configuration is compiled twice: first to learn who needs a stand-in, then with what the started ones say.
+ * SIGHUP, the end of its terminal, ends it. The configuration is compiled twice: first to learn who needs a stand-in, then with what the started ones say.
  */
 export async function dev(args: FleetArguments): Promise<number> {
   const request = requestOf(args);
@@ -34,7 +34,7 @@ export async function dev(args: FleetArguments): Promise<number> {
     }
     sandboxes.release();
     return await runFleet(config, log, {
-      onHangup: ({ stop }) => stop(),
+      onHangup: 'stop',
       onReady: (addresses) =>
         tell(devBanner({ addresses, bridges: config.bridges, manifests, summaries: sandboxes.summaries })),
     });

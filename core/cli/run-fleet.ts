@@ -7,12 +7,14 @@ import { Edge } from '#core/http/edge.ts';
 import { HttpServer } from '#core/http/server.ts';
 import { bindToProcess, type Entrance, Lifecycle, type LifecycleEvent } from '#core/lifecycle.ts';
 import { anonymousPrincipal } from '#core/principal.ts';
-import type { Log, ProcessLog } from '#core/telemetry/log.ts';
+import type { Log } from '#core/telemetry/log.ts';
 import { logBridge } from '#core/telemetry/log-bridge.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { EXIT } from './exit-codes.ts';
 import { logConnection, logProblem } from './http-log.ts';
 import { ListenError, listenOn } from './listen-on.ts';
+import type { FleetLog } from './process-log.ts';
+import { Reloader } from './reloader.ts';
 import { said, tell } from './say.ts';
 import { Services } from './services.ts';
 
@@ -23,8 +25,8 @@ export interface Addresses {
 }
 
 export interface RunOptions {
-  /** What SIGHUP means: one of the two. */
-  readonly onHangup: (choice: { readonly stop: () => void; readonly reload: () => void }) => void;
+  /** What SIGHUP means: the end, or that the configuration is compiled again. */
+  readonly onHangup: 'stop' | (() => Promise<FleetConfig>);
   /** Called once, when every bridge has started or failed once. */
   readonly onReady?: (addresses: Addresses) => void;
 }
@@ -37,7 +39,7 @@ const lastRowsBudgetMs = 2000;
  * Composes services, bridges, ports and lifecycle out of a configuration and runs them to their end. Returns the exit code.
  * @throws ConfigError where what the configuration names cannot be used
  */
-export async function runFleet(config: FleetConfig, log: ProcessLog, options: RunOptions): Promise<number> {
+export async function runFleet(config: FleetConfig, log: FleetLog, options: RunOptions): Promise<number> {
   const services = await Services.open(config, log);
   const { stores, audit, authenticator } = services;
   const bridges = config.bridges.map((settings) =>
@@ -84,12 +86,15 @@ export async function runFleet(config: FleetConfig, log: ProcessLog, options: Ru
   for (const { name, mode, missing } of config.bridges) {
     if (mode === 'not_configured') log.warn(`bridge ${name} is not configured: set ${missing.join(', ')}`);
   }
-  using _bound = bindToProcess(lifecycle, process, () =>
-    options.onHangup({
-      stop: () => lifecycle.stop('SIGHUP', { drained: EXIT.ok, killed: 129 }),
-      reload: () => reload([services, ...bridges], log),
-    }),
-  );
+  const { onHangup } = options;
+  const reloader =
+    onHangup === 'stop'
+      ? undefined
+      : new Reloader({ config, recompile: onHangup, bridges, services, log, ending: () => lifecycle.draining });
+  using _bound = bindToProcess(lifecycle, process, () => {
+    if (reloader !== undefined) void reloader.reload();
+    else lifecycle.stop('SIGHUP', { drained: EXIT.ok, killed: 129 });
+  });
   try {
     await lifecycle.start();
   } catch (error) {
@@ -105,12 +110,6 @@ export async function runFleet(config: FleetConfig, log: ProcessLog, options: Ru
   await services.close(exitCode === EXIT.ok ? lastRowsBudgetMs : 0);
   await log.flush(lastLinesBudgetMs);
   return exitCode;
-}
-
-/** Reads again what an operator may have changed beside the configuration. */
-function reload(parts: readonly { reload(): Promise<void> }[], log: Log): void {
-  log.info('SIGHUP: keys and pins are read again');
-  for (const part of parts) void part.reload();
 }
 
 function entranceOf(server: HttpServer, open: () => Promise<void>): Entrance {

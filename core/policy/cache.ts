@@ -36,7 +36,7 @@ export interface CacheOptions {
  */
 export class Cache {
   readonly #store: CacheStore;
-  readonly #scope: string;
+  #scope: string;
   /** By key: the flight that may be joined. */
   readonly #flights = new Map<string, Flight>();
   /** By key: the execution that began last, while it lasts. */
@@ -62,6 +62,13 @@ export class Cache {
       stored: this.#stored,
       tooLarge: this.#tooLarge,
     };
+  }
+
+  /** Another scope from now on: nobody joins what is in flight, nor is it kept, since nobody knows whom it asked. */
+  rescope(scope: string): void {
+    this.#scope = scope;
+    this.#flights.clear();
+    this.#newest.clear();
   }
 
   readonly policy: Policy = (next) => (call) =>

@@ -10,6 +10,7 @@ import {
   reachedLimit,
   sweepEveryMs,
 } from '#core/pool/recycle.ts';
+import type { Renewal } from '#core/pool/renewal.ts';
 import { Respawn } from '#core/pool/respawn.ts';
 import type { RetireReason, Worker, WorkerEnd } from '#core/pool/worker.ts';
 
@@ -29,7 +30,7 @@ export interface CrewOptions<W extends Worker> {
  */
 export class Crew<W extends Worker> {
   readonly #settings: PoolSettings;
-  readonly #create: (id: number) => W;
+  #create: (id: number) => W;
   readonly #on: CrewOptions<W>['on'];
   readonly #random: () => number;
   readonly #changed: () => void;
@@ -69,6 +70,7 @@ export class Crew<W extends Worker> {
     return this.#ready.length;
   }
 
+  /** Without one that is tried out: it may never be any good. */
   get starting(): number {
     return this.#starting;
   }
@@ -130,21 +132,48 @@ export class Crew<W extends Worker> {
 
   /** Starts a worker; `replaces` is retired when it is ready. A start that fails at once is booked like any other. */
   spawn(replaces: Member<W> | undefined, nowMs: number): void {
+    this.#start({ create: this.#create, replaces, trial: undefined }, nowMs);
+  }
+
+  /** Starts a worker made in another way, beside those there are. When it is ready, that way is adopted. */
+  tryOut(trial: Renewal<W>, nowMs: number): void {
+    trial.begin();
+    this.#start({ create: trial.create, replaces: this.#ready[0], trial }, nowMs);
+  }
+
+  /**
+   * All workers are made by `create` from now on. Those made otherwise go: start-first where they take calls, at once
+   * where they are still starting. What failed with them is forgotten, the verdict too. Settles when they have ended.
+   */
+  async adopt(create: (id: number) => W): Promise<void> {
+    this.#create = create;
+    this.#respawn.forget();
+    this.#failed = false;
+    const old = [...this.#members].filter((member) => member.create !== create);
+    for (const member of old) {
+      if (member.state === 'starting') this.destroy(member, 'reload');
+      else this.replace(member, 'reload');
+    }
+    await Promise.all(old.map((member) => member.worker.ended));
+  }
+
+  #start(making: Pick<Member<W>, 'create' | 'replaces' | 'trial'>, nowMs: number): void {
     const id = ++this.#spawned;
     this.#on('worker:starting', { workerId: id });
     let worker: W;
     try {
-      worker = this.#create(id);
+      worker = making.create(id);
     } catch (error) {
       const summary = `could not be created: ${error instanceof Error ? error.message : String(error)}`;
       this.#count(id, 'start_failed', { summary, expected: false });
-      this.#startFailed();
+      if (making.trial === undefined) this.#startFailed();
+      else making.trial.fail();
       return;
     }
     const maxAgeMs = jitteredMaxAgeMs(this.#settings.maxAgeMs, this.#random);
-    const member = new Member(worker, { id, nowMs, maxAgeMs, replaces });
+    const member = new Member(worker, { id, nowMs, maxAgeMs, ...making });
     this.#members.add(member);
-    this.#starting++;
+    if (member.trial === undefined) this.#starting++;
     worker.onAccepting = this.#changed;
     worker.ready.then(
       () => this.#becameReady(member),
@@ -163,7 +192,7 @@ export class Crew<W extends Worker> {
 
   /** To be replaced, start-first: it goes on until another is ready in its place. Not for a worker that retires. */
   replace(member: Member<W>, reason: RetireReason): void {
-    if (member.due !== undefined) return;
+    if (member.due !== undefined || member.state === 'retiring') return;
     member.due = reason;
     // One that is still starting comes up for it when it is ready.
     if (member.state === 'ready') this.#due.push(member);
@@ -206,7 +235,7 @@ export class Crew<W extends Worker> {
     member.state = 'ready';
     member.readyAtMs = now;
     member.idleSinceMs = now;
-    this.#starting--;
+    if (member.trial === undefined) this.#starting--;
     this.#ready.push(member);
     if (member.due !== undefined) this.#due.push(member);
     this.#respawn.started();
@@ -215,15 +244,22 @@ export class Crew<W extends Worker> {
       this.#failed = false;
       this.#on('pool:recovered', {});
     }
-    const { replaces } = member;
-    if (replaces?.state === 'ready') this.retire(replaces, replaces.due ?? 'replaced');
+    member.trial?.succeed({ done: this.adopt(member.create) });
+    const gone = member.trial === undefined ? member.replaces : this.#giveWayTo(member);
+    if (gone?.state === 'ready') this.retire(gone, gone.due ?? 'reload');
     this.#changed();
+  }
+
+  /** The one that was to go may have died during the start, and another have come in its place: there is one too many then. */
+  #giveWayTo({ create, replaces }: Member<W>): Member<W> | undefined {
+    if (replaces?.state === 'ready' || this.live <= this.#settings.max) return replaces;
+    return this.#ready.find((other) => other.create !== create);
   }
 
   #failedToStart(member: Member<W>): void {
     if (member.state !== 'starting') return;
     this.destroy(member, 'start_failed');
-    this.#startFailed();
+    if (member.trial === undefined) this.#startFailed();
     this.#changed();
   }
 
@@ -238,14 +274,17 @@ export class Crew<W extends Worker> {
     this.#members.delete(member);
     if (this.#members.size === 0) this.#clearSweep();
     this.#count(member.id, member.reason ?? 'crashed', end);
-    if (before === 'starting') this.#startFailed();
+    if (before === 'starting' && member.trial === undefined) this.#startFailed();
     else if (before === 'ready') this.#died(member);
     this.#changed();
   }
 
   /** From `starting` or `ready` to `retiring`. */
   #leave(member: Member<W>, reason: RetireReason): void {
-    if (member.state === 'starting') this.#starting--;
+    if (member.state === 'starting') {
+      if (member.trial === undefined) this.#starting--;
+      else member.trial.fail();
+    }
     remove(this.#ready, member);
     remove(this.#due, member);
     member.state = 'retiring';

@@ -1,3 +1,4 @@
+import type { Renewal } from '#core/pool/renewal.ts';
 import type { WorkerState, WorkerStats } from '#core/pool/stats.ts';
 import type { RetireReason, Worker } from '#core/pool/worker.ts';
 
@@ -13,6 +14,10 @@ export class Member<W extends Worker> {
   readonly maxAgeMs: number;
   /** The worker that goes when this one is ready. */
   readonly replaces: Member<W> | undefined;
+  /** What made it. */
+  readonly create: (id: number) => W;
+  /** It tries out another way of making workers: how it starts counts for that alone. */
+  readonly trial: Renewal<W> | undefined;
 
   state: WorkerState = 'starting';
   readyAtMs = 0;
@@ -31,12 +36,17 @@ export class Member<W extends Worker> {
   idleSinceMs = 0;
   idleCalls = 0;
 
-  constructor(worker: W, born: { id: number; nowMs: number; maxAgeMs: number; replaces: Member<W> | undefined }) {
+  constructor(
+    worker: W,
+    born: Pick<Member<W>, 'id' | 'maxAgeMs' | 'replaces' | 'create' | 'trial'> & { readonly nowMs: number },
+  ) {
     this.worker = worker;
     this.id = born.id;
     this.startedAtMs = born.nowMs;
     this.maxAgeMs = born.maxAgeMs;
     this.replaces = born.replaces;
+    this.create = born.create;
+    this.trial = born.trial;
   }
 
   stats(nowMs: number): WorkerStats {

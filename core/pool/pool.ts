@@ -7,6 +7,7 @@ import { type EndLease, type Lease, SlotLease } from '#core/pool/lease.ts';
 import type { Member } from '#core/pool/member.ts';
 import { DEPARTURES } from '#core/pool/recycle.ts';
 import { draining, type Load, queueFull, shareFull, unavailable, waitedTooLong } from '#core/pool/refusals.ts';
+import { Renewal, type Renewed } from '#core/pool/renewal.ts';
 import { Shares, type Tally } from '#core/pool/shares.ts';
 import { wantedStart } from '#core/pool/starts.ts';
 import type { PoolState, PoolStats } from '#core/pool/stats.ts';
@@ -60,6 +61,7 @@ export class Pool<W extends Worker> implements AsyncDisposable {
   #closing: 'draining' | 'destroyed' | undefined;
   readonly #closed = Promise.withResolvers<void>();
   readonly #starters: (() => void)[] = [];
+  #renewal: Renewal<W> | undefined;
 
   constructor({ settings, create, on = ignore, growAfterMs = 50, random = Math.random }: PoolOptions<W>) {
     this.#settings = settings;
@@ -107,14 +109,26 @@ export class Pool<W extends Worker> implements AsyncDisposable {
   }
 
   /**
-   * Replaces all workers there are now, one after the other and each only when its replacement is ready.
-   * Settles when the old ones have ended; while replacements cannot start, the old ones go on.
+   * Has workers made by `create` from now on, without a moment in which fewer take calls: one is started beside those
+   * there are, and when it is ready it takes the place of the oldest, and the others follow one after the other. One
+   * that does not become ready has changed nothing: undefined. Where no worker could be started until now there is
+   * nothing to preserve, and `create` is taken untried. One at a time.
    */
-  async recycle(): Promise<void> {
-    const old = [...this.#crew.members];
-    for (const member of old) if (member.state !== 'retiring') this.#crew.replace(member, 'replaced');
+  renew(create: (id: number) => W): Promise<Renewed | undefined> {
+    if (this.#renewal !== undefined) throw new Error('a renewal of the workers is still under way');
+    if (this.#closing !== undefined) return Promise.resolve(undefined);
+    const crew = this.#crew;
+    if (crew.ready === 0 && (crew.starting > 0 || crew.failing || crew.failed)) {
+      const done = crew.adopt(create);
+      this.#pulse();
+      return Promise.resolve({ done });
+    }
+    const renewal = new Renewal(create);
+    this.#renewal = renewal;
     this.#pulse();
-    await Promise.all(old.map((member) => member.worker.ended));
+    return renewal.outcome.finally(() => {
+      this.#renewal = undefined;
+    });
   }
 
   /**
@@ -277,6 +291,12 @@ export class Pool<W extends Worker> implements AsyncDisposable {
   #startOne(blocked: Waiter<W> | undefined): boolean {
     const crew = this.#crew;
     const closing = this.#closing !== undefined;
+    if (this.#renewal?.waits && closing) this.#renewal.fail();
+    if (this.#renewal?.waits && crew.hasRoom) {
+      // Whatever the back-off: it speaks of workers of another kind.
+      crew.tryOut(this.#renewal, performance.now());
+      return true;
+    }
     const wanted = wantedStart(crew, this.#settings, { blocked, closing, growAfterMs: this.#growAfterMs });
     if (wanted === undefined) return false;
     const now = performance.now();

@@ -11,7 +11,7 @@ export const DEPARTURES = {
   age: 'planned',
   uses: 'planned',
   rss: 'planned',
-  replaced: 'planned',
+  reload: 'planned',
   shutdown: 'planned',
   silent: 'forced',
   abandoned: 'forced',

@@ -69,6 +69,12 @@ export class Respawn {
     this.#failedStarts = 0;
   }
 
+  /** What failed until now says nothing about the next start: it will be of another kind. */
+  forget(): void {
+    this.proved();
+    this.#notBeforeMs = 0;
+  }
+
   #delay(nowMs: number, maxMs: number): number {
     const plainMs = Math.min(maxMs, FIRST_DELAY_MS * 2 ** (this.#failures - 1));
     const delayMs = plainMs * (1 + JITTER * this.#random());

@@ -9,7 +9,7 @@ export type RetireReason =
   | 'protocol' // broke the protocol beyond one call
   | 'crashed' // ended by itself
   | 'start_failed' // never became ready
-  | 'replaced' // the operator asked for new workers
+  | 'reload' // made in a way that is no longer in force
   | 'shutdown';
 
 /** How a worker ended. */

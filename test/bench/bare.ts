@@ -58,7 +58,7 @@ const bridge: Bridge = {
   tools: () => tools,
   invoke: deadline(dispatch(pool)),
   stats: () => ({ name: 'echo', mode: 'live', missing: [], pool: pool.stats(), child: NO_CHILD_STATS, ...NO_CALLS }),
-  reload: async () => {},
+  reload: async () => 'unchanged',
   start: async () => {},
   drain: () => pool.drain(),
   destroy: () => pool.destroy(),

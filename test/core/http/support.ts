@@ -81,7 +81,7 @@ export function fakeBridge(name: string, overrides: Partial<FakeBridge> = {}): F
     ready: true,
     calls,
     authorize: ({ principal, tool }) => authorize(principal, name, tool),
-    reload: async () => {},
+    reload: async () => 'unchanged',
     tools: () => catalog,
     invoke: async (call) => {
       calls.push(call);

@@ -220,3 +220,30 @@ describe('a call that asks for a fresh answer', () => {
     ]);
   });
 });
+
+describe('another scope', () => {
+  it('sets what is kept from then on apart, and finds what was kept before when it comes back', async () => {
+    const { cache, invoke } = setUp();
+    cache.rescope('one');
+    expect(text(await invoke(cached()))).toBe('{"n":1}');
+    cache.rescope('two');
+    expect(text(await invoke(cached()))).toBe('{"n":2}');
+    cache.rescope('one');
+    expect(text(await invoke(cached()))).toBe('{"n":1}');
+  });
+
+  it('keeps nothing of what was in flight, and lets nobody join it: whom it asked is not known', async () => {
+    const { cache, next, invoke } = setUp();
+    const slow = Promise.withResolvers<ToolResult>();
+    next.mockReturnValueOnce(slow.promise);
+    cache.rescope('one');
+    const early = invoke(cached());
+    cache.rescope('two');
+    cache.rescope('one');
+    expect(text(await invoke(cached()))).toBe('{"n":1}');
+    slow.resolve(toolResult('{"n":"old"}'));
+    expect(text(await early)).toBe('{"n":"old"}');
+    expect(text(await invoke(cached()))).toBe('{"n":1}');
+    expect(cache.stats).toMatchObject({ misses: 2, hits: 1, joined: 0, stored: 1 });
+  });
+});

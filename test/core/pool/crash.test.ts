@@ -23,10 +23,10 @@ describe('a worker that dies', () => {
   });
 
   it('while it was to finish its last calls, counts as crashed', async () => {
-    const { pool, worker } = scriptedPool({ settings: { max: 1 } });
+    const { pool, worker, renew } = scriptedPool({ settings: { max: 1 } });
     await pool.start();
     const lease = held(attempt(pool));
-    void pool.recycle();
+    void renew();
     await pass();
     worker(1).crash();
     await pass();

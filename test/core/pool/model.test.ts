@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Renewed } from '#core/pool/renewal.ts';
 import type { RetireReason } from '#core/pool/worker.ts';
 import { type Attempt, attempt, pass, type ScriptedWorker, scriptedPool } from './scripted-worker.ts';
 
@@ -16,7 +17,7 @@ function chance(seed: number): () => number {
   };
 }
 
-const REASONS: readonly RetireReason[] = ['silent', 'abandoned', 'protocol', 'replaced', 'crashed'];
+const REASONS: readonly RetireReason[] = ['silent', 'abandoned', 'protocol', 'reload', 'crashed'];
 
 describe.each([
   { seed: 1, min: 0, max: 1, concurrency: 1, queueMax: 3, maxShareOfTool: 1 },
@@ -29,7 +30,7 @@ describe.each([
     const pick = <T>(list: readonly T[]): T | undefined => list[Math.floor(random() * list.length)];
     const alive: ScriptedWorker[] = [];
     const settings = { ...sizes, maxUses: 25, idleMs: 2_000, maxAgeMs: 60_000 };
-    const { pool, workers } = scriptedPool({
+    const { pool, workers, renew } = scriptedPool({
       settings,
       born: (worker) => {
         worker.deaf = random() < 0.2;
@@ -41,6 +42,8 @@ describe.each([
     const waiting = new Set<Attempt>();
     const leased = new Set<Attempt>();
     let once = 0;
+    let renewing: Promise<void> | undefined;
+    const renewals: (Renewed | undefined)[] = [];
     const share =
       settings.maxShareOfTool === 1
         ? Number.POSITIVE_INFINITY
@@ -96,14 +99,18 @@ describe.each([
       else if (dice < 0.82) worker?.failToStart();
       else if (dice < 0.83) worker?.crash();
       else if (dice < 0.86 && worker !== undefined) worker.accepting = false;
-      else if (dice < 0.9)
-        for (const one of alive)
-          if (!one.over) one.takeAgain();
-          else if (dice < 0.92)
-            for (const one of alive)
-              if (one.asked.length > 0) one.exit();
-              else if (dice < 0.921) void pool.recycle();
-              else await pass(Math.floor(random() ** 4 * 6_000));
+      else if (dice < 0.9) {
+        for (const one of alive) if (!one.over) one.takeAgain();
+      } else if (dice < 0.92) {
+        for (const one of alive) if (one.asked.length > 0) one.exit();
+      } else if (dice < 0.93) {
+        if (renewing === undefined) {
+          renewing = renew().then((renewed) => {
+            renewing = undefined;
+            renewals.push(renewed);
+          });
+        }
+      } else await pass(Math.floor(random() ** 4 * 6_000));
       await pass();
       if (step % 50 === 0)
         for (let index = alive.length - 1; index >= 0; index--) if (alive[index]?.over) alive.splice(index, 1);
@@ -117,6 +124,9 @@ describe.each([
     await pool.destroy();
     await pass();
     check(-1);
+    await renewing;
+    expect(new Set(renewals.map((renewed) => renewed === undefined)).size).toBe(2);
+    await Promise.all(renewals.map((renewed) => renewed?.done));
     expect(waiting.size).toBe(0);
     expect(before).toBeGreaterThan(2_000);
     expect(pool.stats()).toMatchObject({ state: 'ended', workers: [], waiting: 0 });

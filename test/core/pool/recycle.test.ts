@@ -139,57 +139,8 @@ describe('lease.retire', () => {
   it('with a planned reason replaces start-first', async () => {
     const { pool, states } = scriptedPool({ settings: { max: 1 }, born: (one) => one.id === 1 && one.becomeReady() });
     await pool.start();
-    held(attempt(pool)).retire('replaced');
+    held(attempt(pool)).retire('reload');
     expect(states()).toEqual(['1 ready', '2 starting']);
-    expect(pool.stats().workers[0]?.retireReason).toBe('replaced');
-  });
-});
-
-describe('recycle', () => {
-  it('replaces every worker, one after the other, and settles when the old ones have ended', async () => {
-    const { pool, worker, states } = scriptedPool({
-      settings: { min: 2, max: 2 },
-      born: (one) => one.id <= 2 && one.becomeReady(),
-    });
-    await pool.start();
-    const lease = held(attempt(pool));
-    const recycled = vi.fn();
-    void pool.recycle().then(recycled);
-    expect(states()).toEqual(['1 ready', '2 ready', '3 starting']);
-    worker(3).becomeReady();
-    await pass();
-    expect(states()).toEqual(['1 retiring', '2 ready', '3 ready']);
-    lease.release();
-    await pass();
-    expect(states()).toEqual(['2 ready', '3 ready', '4 starting']);
-    expect(recycled).not.toHaveBeenCalled();
-    worker(4).becomeReady();
-    await pass();
-    expect(states()).toEqual(['3 ready', '4 ready']);
-    expect(recycled).toHaveBeenCalledOnce();
-    expect(pool.stats().ended).toEqual({ replaced: 2 });
-  });
-
-  it('includes a worker that is still starting', async () => {
-    const { pool, worker, states } = scriptedPool({ born: () => {} });
-    void pool.start();
-    const recycled = pool.recycle();
-    worker(1).becomeReady();
-    await pass();
-    expect(states()).toEqual(['1 ready', '2 starting']);
-    worker(2).becomeReady();
-    await recycled;
-    expect(states()).toEqual(['2 ready']);
-  });
-
-  it('settles without workers, and when the pool is destroyed meanwhile', async () => {
-    const empty = scriptedPool();
-    await empty.pool.recycle();
-    const { pool } = scriptedPool({ born: (one) => one.id === 1 && one.becomeReady() });
-    await pool.start();
-    const recycled = pool.recycle();
-    await pool.destroy();
-    await recycled;
-    expect(pool.stats().ended).toEqual({ shutdown: 2 });
+    expect(pool.stats().workers[0]?.retireReason).toBe('reload');
   });
 });

@@ -94,14 +94,15 @@ export interface Script {
 export function scriptedPool({ settings, born = (worker) => worker.becomeReady(), options }: Script = {}) {
   const workers: ScriptedWorker[] = [];
   const events: { event: keyof PoolEvents; payload: PoolEvents[keyof PoolEvents] }[] = [];
+  const create = (id: number): ScriptedWorker => {
+    const worker = new ScriptedWorker(id);
+    workers.push(worker);
+    born(worker);
+    return worker;
+  };
   const pool = new Pool<ScriptedWorker>({
     settings: { ...SETTINGS, ...settings },
-    create: (id) => {
-      const worker = new ScriptedWorker(id);
-      workers.push(worker);
-      born(worker);
-      return worker;
-    },
+    create,
     on: (event, payload) => events.push({ event, payload }),
     random: () => 0,
     ...options,
@@ -109,6 +110,8 @@ export function scriptedPool({ settings, born = (worker) => worker.becomeReady()
   return {
     pool,
     workers,
+    /** `pool.renew` with workers that are born like the others. */
+    renew: () => pool.renew((id) => create(id)),
     /** The payloads of one event, oldest first. */
     seen: <E extends keyof PoolEvents>(event: E) =>
       events.filter((one) => one.event === event).map((one) => one.payload as PoolEvents[E]),
