@@ -215,6 +215,15 @@ describe('what became of a call', () => {
     expect(asked.json.detail).toContain('permission to read Events');
   });
 
+  test('is found by the key in its metadata where the events may not be read', async () => {
+    const key = newKey();
+    const args = { paymentIntent: 'pi_SbxDepositPaid', amount: 700 };
+    const made = await stripe.call('create_refund', args, key);
+    await stripe.sandbox.fault({ kind: 'status', status: 403, path: '/v1/events', times: 9 });
+    const found = await twin.call('create_refund', args, { ...key, ...ASKED });
+    expect(found.data).toEqual(made.data);
+  });
+
   test('is told of an object that was deleted since', async () => {
     const key = newKey();
     const args = { name: 'Short Lived' };
