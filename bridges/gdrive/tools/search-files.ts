@@ -1,5 +1,5 @@
 import { type DefinedTool, defineTool } from '../../../core/server-kit/define-tool.ts';
-import { z } from '../../../core/server-kit/schema.ts';
+import { instant, z } from '../../../core/server-kit/schema.ts';
 import type { DriveClient } from '../client.ts';
 import { FILE_FIELDS, fileShape, folderId, toFile } from '../file-shape.ts';
 import { SEARCH_KINDS } from '../kinds.ts';
@@ -20,7 +20,7 @@ export function searchFilesTool(drive: DriveClient): DefinedTool {
       fullText: z.string().min(1).max(200).optional().describe('Words in name, description or content'),
       kind: z.enum(SEARCH_KINDS).optional(),
       folderId: folderId.optional(),
-      modifiedSince: z.iso.datetime({ offset: true }).optional().describe('ISO 8601 with zone: 2027-05-01T00:00:00Z'),
+      modifiedSince: instant.optional().describe('ISO 8601 with zone: 2027-05-01T00:00:00Z'),
       trashed: z.boolean().default(false).describe('True looks in the trash instead'),
       limit: z.number().int().min(1).max(100).default(20),
       cursor: z.string().min(1).max(4_000).optional().describe('nextCursor of the page before, all else unchanged'),

@@ -1,5 +1,5 @@
 import { type DefinedTool, defineTool } from '../../../core/server-kit/define-tool.ts';
-import { z } from '../../../core/server-kit/schema.ts';
+import { emailAddress, z } from '../../../core/server-kit/schema.ts';
 import type { ToolContext } from '../../../core/server-kit/tool-context.ts';
 import { ToolError } from '../../../core/server-kit/tool-error.ts';
 import type { DriveClient } from '../client.ts';
@@ -11,17 +11,19 @@ import { PERMISSION_FIELDS, type PermissionOutput, permissionShape, toPermission
 const MAX_PAGES = 10;
 const PAGE_SIZE = 100;
 
+const DOMAIN = /^[a-z0-9-]+(?:\.[a-z0-9-]+)+$/;
+
 const input = z.object({
   fileId,
   type: z
     .enum(['user', 'group', 'domain', 'anyone'])
     .default('user')
     .describe('Whom it is shared with; anyone is everybody who has the link, where the operator allows that'),
-  email: z.email().max(254).optional().describe('Of the user or group'),
+  email: emailAddress.optional().describe('Of the user or group'),
   domain: z
     .string()
     .max(253)
-    .regex(/^[a-z0-9-]+(?:\.[a-z0-9-]+)+$/)
+    .refine((text) => DOMAIN.test(text), 'must be a domain in lower case')
     .optional()
     .describe('For type domain: everybody of that Workspace domain, e.g. example.com'),
   role: z.enum(['reader', 'commenter', 'writer']),
