@@ -6,7 +6,7 @@ import type { CalendarEvent } from './shapes.ts';
  * can see this copy: by it a keyed write is found again. It tells nothing of caller and key; a digest stands for both.
  */
 const CREATED_BY = 'mcpBridgeKey';
-const CREATED_WITH = 'mcpBridgeArguments';
+const CREATED_WITH = 'mcpBridgeBody';
 const CHANGED_BY = 'mcpBridgeChanges';
 
 /** Digests of keyed changes kept on one event, and their length; a value may have 1 024 characters. */
@@ -27,16 +27,16 @@ export function eventIdOf(key: string): string {
   return `mcp${key}`;
 }
 
-/** Marks of an event that is made with a key. */
-export function creationMarks(key: string, args: unknown): PrivateProperties {
-  return { [CREATED_BY]: key, [CREATED_WITH]: createHash('sha256').update(JSON.stringify(args)).digest('hex') };
+/** Marks of an event that is made with a key; `body` is the request without them. */
+export function creationMarks(key: string, body: CalendarEvent): PrivateProperties {
+  return { [CREATED_BY]: key, [CREATED_WITH]: createHash('sha256').update(JSON.stringify(body)).digest('hex') };
 }
 
-/** Whether an event was made with this key, and if so with the same arguments. */
-export function creationOf(event: CalendarEvent, key: string, args: unknown): 'same' | 'other_arguments' | 'foreign' {
+/** Whether an event was made with this key, and if so from the same request. */
+export function creationOf(event: CalendarEvent, key: string, body: CalendarEvent): 'same' | 'other_body' | 'foreign' {
   const marks = privateOf(event);
   if (marks[CREATED_BY] !== key) return 'foreign';
-  return marks[CREATED_WITH] === creationMarks(key, args)[CREATED_WITH] ? 'same' : 'other_arguments';
+  return marks[CREATED_WITH] === creationMarks(key, body)[CREATED_WITH] ? 'same' : 'other_body';
 }
 
 function changesOf(event: CalendarEvent): readonly string[] {

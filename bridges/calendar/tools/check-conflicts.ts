@@ -59,21 +59,20 @@ async function conflictsOf(
     end,
   }));
   try {
-    const { items = [] } = await api.ask('read', context, (calendar, options) =>
+    const { items = [], nextPageToken } = await api.ask('read', context, (calendar, options) =>
       calendar.events.list(
         { calendarId: id, singleEvents: true, orderBy: 'startTime', timeMin, timeMax, maxResults: 100 },
         options,
       ),
     );
     const blocking = items.filter(blocks);
-    // Busy without an event to show: the account sees the times only.
-    if (blocking.length === 0) return hidden;
-    return blocking
-      .filter((event) => !isIgnored(event, ignored))
-      .map((event) => {
-        const { eventId: found, summary, status, start, end } = summaryOf(event, id);
-        return { calendarId: id, eventId: found, summary, status, start: start ?? '', end: end ?? '' };
-      });
+    const counted = blocking.filter((event) => !isIgnored(event, ignored));
+    // Busy without an event to show: the account sees the times only, or the event is on a later page.
+    if (blocking.length === 0 || (counted.length === 0 && nextPageToken != null)) return hidden;
+    return counted.map((event) => {
+      const { eventId: found, summary, status, start, end } = summaryOf(event, id);
+      return { calendarId: id, eventId: found, summary, status, start: start ?? '', end: end ?? '' };
+    });
   } catch (error) {
     if (error instanceof ToolError && (error.code === 'not_found' || error.code === 'permission_denied')) return hidden;
     throw error;

@@ -62,15 +62,15 @@ function bodyOf(args: Input): CalendarEvent {
 async function eventOfKey(
   api: CalendarApi,
   context: ToolContext,
-  args: Input,
+  { calendarId, body }: { readonly calendarId: string; readonly body: CalendarEvent },
   key: string,
 ): Promise<CalendarEvent | undefined> {
-  const event = await findEvent(api, context, { calendarId: args.calendarId, eventId: eventIdOf(key) });
+  const event = await findEvent(api, context, { calendarId, eventId: eventIdOf(key) });
   if (event === undefined) return undefined;
-  switch (creationOf(event, key, args)) {
+  switch (creationOf(event, key, body)) {
     case 'same':
       return event;
-    case 'other_arguments':
+    case 'other_body':
       throw new ToolError('key_reused', 'an event was created with this Idempotency-Key and other arguments', {
         hint: 'Use a key of its own for every event',
         details: { eventId: eventIdOf(key) },
@@ -111,7 +111,7 @@ export function createEventTool(api: CalendarApi): DefinedTool {
       const requestBody =
         key === undefined
           ? body
-          : { ...body, id: eventIdOf(key), extendedProperties: { private: creationMarks(key, args) } };
+          : { ...body, id: eventIdOf(key), extendedProperties: { private: creationMarks(key, body) } };
       try {
         const created = await api.ask('write', context, (calendar, options) =>
           calendar.events.insert({ calendarId, sendUpdates: sendUpdatesOf(notify), requestBody }, options),
@@ -119,20 +119,21 @@ export function createEventTool(api: CalendarApi): DefinedTool {
         return { event: detailOf(created, calendarId) };
       } catch (error) {
         if (key === undefined || !(error instanceof ToolError) || error.code !== 'conflict') throw error;
-        const known = await eventOfKey(api, context, args, key);
+        const known = await eventOfKey(api, context, { calendarId, body }, key);
         if (known === undefined || isDeleted(known)) throw goneError();
         return { event: detailOf(known, calendarId) };
       }
     },
     reconcile: async (args, context) => {
-      const key = context.idempotencyKey ?? '';
-      const event = await eventOfKey(api, context, args, key);
+      const { calendarId } = args;
+      const wanted = { calendarId, body: bodyOf(args) };
+      const event = await eventOfKey(api, context, wanted, context.idempotencyKey ?? '');
       if (event === undefined) {
         // An insert that is still under way at Google could land after this look. It would be this key's own event, and
         // the same key run again would meet it as a 409 and answer with it: the key is free without risk.
         return { found: 'not_executed' };
       }
-      return { found: 'executed', result: { event: detailOf(event, args.calendarId) } };
+      return { found: 'executed', result: { event: detailOf(event, calendarId) } };
     },
   });
 }

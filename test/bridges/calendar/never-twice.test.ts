@@ -174,7 +174,7 @@ describe('update_event with a key', () => {
     const { events } = await calendar.sandbox.state();
     const made = events[calendars.own.id].find((event: { id: string }) => event.id === data.event.eventId);
     expect(Object.keys(made.extendedProperties.private).sort()).toEqual([
-      'mcpBridgeArguments',
+      'mcpBridgeBody',
       'mcpBridgeChanges',
       'mcpBridgeKey',
     ]);
