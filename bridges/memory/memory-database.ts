@@ -68,7 +68,7 @@ export class MemoryDatabase {
    */
   async write<T extends Outcome>(context: ToolContext, work: (session: Session) => Promise<T>): Promise<T> {
     const { idempotencyKey } = context;
-    if (idempotencyKey === undefined) return this.#run(this.#write, context, work);
+    if (idempotencyKey === undefined) return this.#run(this.#write, context, work).catch(toldAsNotExecuted);
     const once = async (session: Session): Promise<T> => {
       const known = await outcomeOf(session, idempotencyKey);
       if (known !== undefined) return known as T;
@@ -83,7 +83,7 @@ export class MemoryDatabase {
     try {
       return await this.#run(this.#write, context, once);
     } catch (error) {
-      if (!(error instanceof ToolError) || error.code !== 'outcome_unknown') throw error;
+      if (!isUnknown(error)) toldAsNotExecuted(error);
       // The database knows. Asking it is running the call again under its key, in what is left of the deadline.
       return this.#run(this.#write, context, once).catch(() => {
         throw error;
@@ -99,7 +99,12 @@ export class MemoryDatabase {
   async reconcile<T extends Outcome>(context: ToolContext): Promise<Reconciliation<T>> {
     const { idempotencyKey = '' } = context;
     try {
-      const known = await this.#run(this.#read, context, (session) => outcomeOf(session, idempotencyKey));
+      const known = await this.#run(this.#read, context, async (session) => {
+        // Less than the call has, so that it can still say why it knows nothing.
+        const patienceMs = Math.max(1, Math.min(LOCK_TIMEOUT_MS, Math.floor(context.remainingMs() / 2)));
+        await session.rows(`select set_config('lock_timeout', $1, true)`, [String(patienceMs)]);
+        return outcomeOf(session, idempotencyKey);
+      });
       return known === undefined ? { found: 'not_executed' } : { found: 'executed', result: known as T };
     } catch (error) {
       if (!(error instanceof ToolError) || !STILL_OPEN.has(error.code)) throw error;
@@ -137,6 +142,23 @@ export class MemoryDatabase {
   }
 }
 
+function isUnknown(error: unknown): boolean {
+  return error instanceof ToolError && error.code === 'outcome_unknown';
+}
+
+/** Where COMMIT was not sent, or refused, nothing has changed: that is worth knowing after a write, and it may be repeated. */
+function toldAsNotExecuted(error: unknown): never {
+  if (!(error instanceof ToolError) || isUnknown(error)) throw error;
+  const { code, message, hint, details, cause } = error;
+  throw new ToolError(code, message, {
+    retryable: error.retryable || GIVEN_UP.has(code),
+    ...(hint === undefined ? {} : { hint }),
+    details: { ...details, executed: 'no' },
+    cause,
+  });
+}
+
+const GIVEN_UP: ReadonlySet<string> = new Set(['deadline_exceeded', 'cancelled', 'shutting_down', 'statement_timeout']);
 const STILL_OPEN: ReadonlySet<string> = new Set(['lock_timeout', 'statement_timeout']);
 
 /** What the call with this key answered; nobody else runs it until the transaction ends. */

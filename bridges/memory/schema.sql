@@ -33,7 +33,8 @@ create table memory_bridge.calls (
   namespace text not null check (namespace <> ''),
   -- A digest over principal, bridge, tool and the caller's key.
   key text not null,
-  outcome jsonb not null,
+  -- Not jsonb: it is told again as it was, member by member.
+  outcome json not null,
   at timestamptz not null default now(),
   primary key (namespace, key)
 );

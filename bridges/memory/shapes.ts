@@ -7,36 +7,39 @@ const MAX_TAGS = 16;
 const MAX_METADATA = 16;
 const MAX_TTL_SECONDS = 315_360_000;
 
-/** On one line, without control characters: it stands in lists. */
-const ONE_LINE = /^\P{Cc}+$/u;
-
-function hasNoNul(given: string): boolean {
-  return !given.includes('\0');
+/**
+ * Checked here and not by a pattern of the schema: a pattern is tried on long texts too, and what that may cost would have
+ * each call with one checked in a thread of its own.
+ */
+function oneLine(schema: z.ZodString): z.ZodString {
+  return schema.refine((given) => /^\P{Cc}+$/u.test(given), 'must be one line without control characters');
 }
 
 /** PostgreSQL keeps every character but one. */
 export function withoutNul(schema: z.ZodString): z.ZodString {
-  return schema.refine(hasNoNul, 'must not contain the character U+0000');
+  return schema.refine((given) => !given.includes('\0'), 'must not contain the character U+0000');
 }
 
-export const keyText = z
-  .string()
-  .min(1)
-  .max(200)
-  .regex(ONE_LINE)
-  .describe('A name of your own for it, unique among your memories, e.g. client/hartmann/dietary');
+export const keyText = oneLine(z.string().min(1).max(200)).describe(
+  'A name of your own for it, unique among your memories, e.g. client/hartmann/dietary',
+);
 export const idText = z.uuid().describe('As memory_remember, memory_search or memory_list gave it');
-const tag = z.string().min(1).max(50).regex(ONE_LINE);
-export const tagList = z.array(tag).max(MAX_TAGS);
+export const tagList = z.array(oneLine(z.string().min(1).max(50))).max(MAX_TAGS);
 export const text = withoutNul(z.string().min(1).max(MAX_TEXT_BYTES)).describe(
   `What to remember, in words; at most ${MAX_TEXT_BYTES} bytes of UTF-8`,
 );
 export const metadata = z
-  .record(z.string().min(1).max(50).regex(ONE_LINE), withoutNul(z.string().max(500)))
+  .record(oneLine(z.string().min(1).max(50)), withoutNul(z.string().max(500)))
   .refine((map) => Object.keys(map).length <= MAX_METADATA, `at most ${MAX_METADATA} members`)
   .meta({ maxProperties: MAX_METADATA });
 export const ttlSeconds = z.number().int().min(1).max(MAX_TTL_SECONDS).describe('Forget it after so many seconds');
-export const expiresAt = z.iso.datetime({ offset: true }).describe('Forget it then; ISO 8601 with a time zone');
+/** Bounded in what it may cost, unlike the pattern of `z.iso.datetime`. */
+const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)$/;
+export const expiresAt = z
+  .string()
+  .regex(INSTANT)
+  .refine((given) => !Number.isNaN(Date.parse(given)), 'is no time of the calendar')
+  .describe('Forget it then; ISO 8601 with a time zone, e.g. 2027-06-01T18:00:00+02:00');
 export const limit = z.number().int().min(1).max(100).optional().describe('Default 20');
 export const cursor = z.string().min(1).max(300).optional().describe('nextCursor of the page before');
 export const nextCursor = z.string().optional().describe('Given while there is more');

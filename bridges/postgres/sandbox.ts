@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import pg from 'pg';
-import type { Sandbox } from '../../core/manifest.ts';
+import type { Sandbox, SandboxOptions } from '../../core/manifest.ts';
 import { type SharedPostgres, sharePostgres } from '../../core/postgres-kit/shared-postgres.ts';
 
 const SEED = new URL('./seed.sql', import.meta.url);
@@ -54,7 +54,7 @@ export async function seedPlanner(postgres: SharedPostgres['server']): Promise<v
 }
 
 /** The stand-in of a real database: PostgreSQL 18 with an event planner's rows, `execute` included. */
-export async function startSandbox({ dataDir }: { readonly dataDir: string }): Promise<Sandbox> {
+export async function startSandbox({ dataDir }: SandboxOptions): Promise<Sandbox> {
   const shared = await sharePostgres({ dataDir });
   const { server: postgres } = shared;
   try {
