@@ -1,5 +1,6 @@
 /** A server is told who calls only where its operator says so, and then by the checked credential alone. */
 import { expect, it } from 'vitest';
+import { bridges } from '../../bridges/index.ts';
 import { entry, TemporaryKeyFile } from '../core/auth/support.ts';
 import { FAKE_CHILD, Fleet } from '../support/fleet.ts';
 
@@ -38,4 +39,10 @@ it('one server of a process is told who calls, and no other', async () => {
   // What a caller writes into its arguments stays there.
   const { text } = await call('told', 'received', 'two-canary');
   expect(text).toContain(`\\"${PRINCIPAL}\\":\\"ben\\"`);
+});
+
+it('of the bridges that come with the service only the memory is told who calls', async () => {
+  const told: string[] = [];
+  for (const [name, load] of Object.entries(bridges)) if ((await load()).principalMeta) told.push(name);
+  expect(told).toEqual(['memory']);
 });
