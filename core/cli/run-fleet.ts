@@ -68,7 +68,7 @@ export async function runFleet(config: FleetConfig, log: FleetLog, options: RunO
   });
   const addresses = { url: '', opsUrl: '' };
   const lifecycle = new Lifecycle({
-    entrance: entranceOf(main, async () => {
+    entrance: entranceOf(main, edge, async () => {
       addresses.url = await listenOn(main, config.http, '--port');
     }),
     ops: {
@@ -112,7 +112,7 @@ export async function runFleet(config: FleetConfig, log: FleetLog, options: RunO
   return exitCode;
 }
 
-function entranceOf(server: HttpServer, open: () => Promise<void>): Entrance {
+function entranceOf(server: HttpServer, edge: Edge, open: () => Promise<void>): Entrance {
   return {
     name: 'main port',
     open,
@@ -120,7 +120,8 @@ function entranceOf(server: HttpServer, open: () => Promise<void>): Entrance {
     close: (budgetMs) => server.close(budgetMs),
     destroy: () => server.destroy(),
     get inFlight() {
-      return server.inFlight;
+      // A keyed call may have lost its client; a request that is no call is in the server alone.
+      return Math.max(server.inFlight, edge.callsInFlight);
     },
   };
 }

@@ -55,6 +55,7 @@ export class Edge {
   readonly #calls = new Roster<OngoingCall>();
   readonly #askDraining: (() => boolean) | undefined;
   #draining = false;
+  #onIdle: (() => void) | undefined;
 
   constructor(options: HttpOptions) {
     this.bridges = options.bridges;
@@ -97,6 +98,12 @@ export class Edge {
 
   leave(call: OngoingCall): void {
     this.#calls.leave(call);
+    if (this.#calls.size === 0) this.#onIdle?.();
+  }
+
+  /** Calls `listener` whenever the last call in flight has ended; one listener, set once. */
+  onIdle(listener: () => void): void {
+    this.#onIdle = listener;
   }
 
   /** Ends every call in flight, keyed ones too; each is answered with what its path makes of `error`. */

@@ -84,6 +84,9 @@ export class HttpServer implements NodeExchangeOwner, AsyncDisposable {
     this.#server.maxHeadersCount = 0;
     if (limits.maxConnections !== undefined) this.#server.maxConnections = limits.maxConnections;
     this.#loadApp = app;
+    edge.onIdle(() => {
+      if (this.#idle) this.#whenIdle?.();
+    });
     this.#listen();
   }
 
@@ -95,6 +98,11 @@ export class HttpServer implements NodeExchangeOwner, AsyncDisposable {
   /** Requests that have arrived and whose answers are not out yet. */
   get inFlight(): number {
     return this.#open.size;
+  }
+
+  /** A keyed call goes on when its client has left, so that its outcome is recorded. */
+  get #idle(): boolean {
+    return this.#open.size === 0 && this.#edge.callsInFlight === 0;
   }
 
   /** Opens the port and says which one it is. @throws Error of node:net, e.g. EADDRINUSE */
@@ -113,8 +121,9 @@ export class HttpServer implements NodeExchangeOwner, AsyncDisposable {
   }
 
   /**
-   * Stops accepting, closes idle connections, and waits for the answers in flight. What is left after
-   * `deadlineMs` is answered 504 `deadline_exceeded`, executed `maybe`, before its connection ends. Idempotent.
+   * Stops accepting, closes idle connections, and waits for the answers in flight, and for calls that run on without a
+   * client. What is left after `deadlineMs` is answered 504 `deadline_exceeded`, executed `maybe`, before its connection
+   * ends. Idempotent.
    */
   async close(deadlineMs: number): Promise<void> {
     this.drain();
@@ -122,7 +131,7 @@ export class HttpServer implements NodeExchangeOwner, AsyncDisposable {
       this.#server.close(() => resolve());
     });
     await this.#idleWithin(deadlineMs);
-    if (this.#open.size > 0) {
+    if (!this.#idle) {
       this.abortAll(
         new BridgeError('deadline_exceeded', `this process stops and waited ${deadlineMs} ms for the call to end`, {
           executed: 'maybe',
@@ -154,7 +163,7 @@ export class HttpServer implements NodeExchangeOwner, AsyncDisposable {
 
   ended(exchange: NodeExchange): void {
     this.#open.leave(exchange);
-    if (this.#open.size === 0) this.#whenIdle?.();
+    if (this.#whenIdle !== undefined && this.#idle) this.#whenIdle();
   }
 
   sendTimedOut(): void {
@@ -261,7 +270,7 @@ export class HttpServer implements NodeExchangeOwner, AsyncDisposable {
   }
 
   async #idleWithin(timeoutMs: number): Promise<void> {
-    if (this.#open.size === 0) return;
+    if (this.#idle) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#whenIdle = resolve;
     const timer = setTimeout(resolve, timeoutMs);

@@ -367,6 +367,38 @@ describe('the end of the server', () => {
     expect(onlyProblem(await answered)).toMatchObject({ status: 504, code: 'deadline_exceeded', executed: 'maybe' });
   });
 
+  test('close waits for keyed calls whose clients have left, so that their outcomes are recorded', async () => {
+    const { bridge, letGo } = waitingBridge();
+    await using running = await serve({ bridges: mapOf(bridge) });
+    const socket = running.open();
+    socket.write(rawCall(PATH, '{}', ['Idempotency-Key: k']));
+    const call = await until('the call arrives', () => bridge.calls[0]);
+    socket.destroy();
+    await until('the server has noticed', () => running.server.inFlight === 0);
+    let isClosed = false;
+    const closed = running.server.close(10_000).then(() => {
+      isClosed = true;
+    });
+    await running.raw(rawCall(PATH)).catch(() => undefined);
+    expect([isClosed, call.abort.signal.aborted]).toEqual([false, false]);
+    letGo();
+    await closed;
+    expect(running.edge.callsInFlight).toBe(0);
+  });
+
+  test('keyed calls whose clients have left are ended at the deadline', async () => {
+    const { bridge } = waitingBridge();
+    await using running = await serve({ bridges: mapOf(bridge) });
+    const socket = running.open();
+    socket.write(rawCall(PATH, '{}', ['Idempotency-Key: k']));
+    const call = await until('the call arrives', () => bridge.calls[0]);
+    socket.destroy();
+    await until('the server has noticed', () => running.server.inFlight === 0);
+    await running.server.close(20);
+    expect(call.abort.signal.reason).toMatchObject({ code: 'deadline_exceeded', executed: 'maybe' });
+    expect(running.edge.callsInFlight).toBe(0);
+  });
+
   test('abortAll also ends calls whose body is still on its way', async () => {
     await using running = await serve();
     const answered = running.raw(rawCall(PATH, 'x'.repeat(100_000)).slice(0, -50));
