@@ -1,5 +1,6 @@
 import type { Environment } from '#core/config/environment.ts';
 import type { Problems } from '#core/config/problems.ts';
+import { redisUrlProblem } from '#core/store/redis-address.ts';
 
 /** Where state lives that outlasts a call; both are secrets, as their addresses may hold a password. */
 export interface StoreSettings {
@@ -12,26 +13,26 @@ export interface StoreSettings {
 /** `REDIS_URL` and `AUDIT_DATABASE_URL`, or the files that `…_FILE` names. */
 export function storeSettings(environment: Environment, problems: Problems): StoreSettings {
   return {
-    redisUrl: address('REDIS_URL', ['redis:', 'rediss:'], environment, problems),
-    auditDatabaseUrl: address('AUDIT_DATABASE_URL', ['postgres:', 'postgresql:'], environment, problems),
+    redisUrl: address('REDIS_URL', redisUrlProblem, environment, problems),
+    auditDatabaseUrl: address('AUDIT_DATABASE_URL', postgresUrlProblem, environment, problems),
   };
 }
 
-/** What ioredis would read of a query are its own options, above ours. */
-function fits(name: string, { search, hash, pathname }: URL): boolean {
-  return name !== 'REDIS_URL' || (search === '' && hash === '' && /^\/?\d*$/.test(pathname));
+function postgresUrlProblem(url: string): string | undefined {
+  const protocol = URL.parse(url)?.protocol;
+  if (protocol === 'postgres:' || protocol === 'postgresql:') return undefined;
+  return 'must be an address such as postgres://user:password@host/database';
 }
 
 function address(
   name: string,
-  protocols: readonly string[],
+  problemOf: (url: string) => string | undefined,
   environment: Environment,
   problems: Problems,
 ): string | undefined {
   const said = environment.secret(name, problems);
-  if (said === undefined) return undefined;
-  const url = URL.parse(said);
-  if (url !== null && protocols.includes(url.protocol) && fits(name, url)) return said;
-  problems.add(name, `must be an address such as ${protocols[0]}//host:port/0`);
+  const problem = said === undefined ? undefined : problemOf(said);
+  if (problem === undefined) return said;
+  problems.add(name, problem);
   return undefined;
 }

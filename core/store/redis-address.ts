@@ -11,32 +11,42 @@ export interface RedisAddress {
 
 const DEFAULT_PORT = 6379;
 
+/** What is wrong with the URL of a Redis; undefined where nothing is. No part of the URL is repeated. */
+export function redisUrlProblem(url: string): string | undefined {
+  const parsed = URL.parse(url);
+  if (parsed === null || !/^rediss?:$/.test(parsed.protocol) || parsed.hostname === '') {
+    return 'must be redis://[user:password@]host[:port][/db], or rediss://';
+  }
+  // ioredis would take the members of a query as options that win over ours, an unbounded queue among them.
+  if (parsed.search !== '' || parsed.hash !== '') return 'takes no query and no fragment';
+  if (!/^\/?\d{0,5}$/.test(parsed.pathname)) return 'has a path that is not the number of a database';
+  const { username, password } = parsed;
+  return isEncoded(username) && isEncoded(password) ? undefined : 'has a user or password that is not percent-encoded';
+}
+
 /**
- * Reads `redis[s]://[user][:password@]host[:port][/db]`. A query is refused: ioredis would take its members as options
- * that win over ours, an unbounded queue among them.
+ * Reads `redis[s]://[user][:password@]host[:port][/db]`.
  * @throws TypeError which never repeats any part of the URL
  */
 export function parseRedisUrl(url: string): RedisAddress {
-  const parsed = URL.parse(url);
-  if (parsed === null || !/^rediss?:$/.test(parsed.protocol) || parsed.hostname === '')
-    throw new TypeError('the Redis URL is not of the form redis://[user:password@]host[:port][/db], or rediss://');
-  if (parsed.search !== '' || parsed.hash !== '') throw new TypeError('the Redis URL takes no query and no fragment');
-  const db = /^\/?(\d{0,5})$/.exec(parsed.pathname)?.[1];
-  if (db === undefined) throw new TypeError('the path of the Redis URL is the number of a database');
+  const problem = redisUrlProblem(url);
+  if (problem !== undefined) throw new TypeError(`the Redis URL ${problem}`);
+  const { protocol, hostname, port, pathname, username, password } = new URL(url);
   return {
-    host: parsed.hostname.replace(/^\[|\]$/g, ''),
-    port: parsed.port === '' ? DEFAULT_PORT : Number(parsed.port),
-    db: Number(db),
-    ...(parsed.username === '' ? {} : { username: decode(parsed.username) }),
-    ...(parsed.password === '' ? {} : { password: decode(parsed.password) }),
-    ...(parsed.protocol === 'rediss:' ? { tls: {} } : {}),
+    host: hostname.replace(/^\[|\]$/g, ''),
+    port: port === '' ? DEFAULT_PORT : Number(port),
+    db: Number(pathname.slice(1)),
+    ...(username === '' ? {} : { username: decodeURIComponent(username) }),
+    ...(password === '' ? {} : { password: decodeURIComponent(password) }),
+    ...(protocol === 'rediss:' ? { tls: {} } : {}),
   };
 }
 
-function decode(part: string): string {
+function isEncoded(part: string): boolean {
   try {
-    return decodeURIComponent(part);
+    decodeURIComponent(part);
+    return true;
   } catch {
-    throw new TypeError('user and password in the Redis URL must be percent-encoded');
+    return false;
   }
 }

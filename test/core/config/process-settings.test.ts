@@ -115,12 +115,21 @@ it('the addresses of the stores are taken, and refused without their value', () 
   });
   expect(stores).toEqual({ redisUrl: 'rediss://:pw@redis:6380/1', auditDatabaseUrl: 'postgresql://u:pw@db/audit' });
   expect(ratePerMinute).toBe(600);
-  for (const REDIS_URL of ['redis://h/0?tls=canary', 'redis://h/0#canary', 'redis://h/canary']) {
-    expect(settings({ REDIS_URL }).problems).toEqual(['REDIS_URL: must be an address such as redis://host:port/0']);
+  const shape = 'must be redis://[user:password@]host[:port][/db], or rediss://';
+  for (const [REDIS_URL, problem] of [
+    ['redis://h/0?tls=canary', 'takes no query and no fragment'],
+    ['redis://h/0#canary', 'takes no query and no fragment'],
+    ['redis://h/canary', 'has a path that is not the number of a database'],
+    ['redis://h/9999999', 'has a path that is not the number of a database'],
+    ['redis://:%canary@h', 'has a user or password that is not percent-encoded'],
+    ['redis:///0', shape],
+    ['http://canary@h', shape],
+  ] as const) {
+    expect(settings({ REDIS_URL }).problems).toEqual([`REDIS_URL: ${problem}`]);
   }
   expect(settings({ REDIS_URL: 'canary:6379', AUDIT_DATABASE_URL: 'mysql://canary' }).problems).toEqual([
-    'REDIS_URL: must be an address such as redis://host:port/0',
-    'AUDIT_DATABASE_URL: must be an address such as postgres://host:port/0',
+    `REDIS_URL: ${shape}`,
+    'AUDIT_DATABASE_URL: must be an address such as postgres://user:password@host/database',
   ]);
 });
 
