@@ -60,10 +60,16 @@ export async function pin(args: FleetArguments, options: PinOptions): Promise<nu
 /** What the server lists, held against no pins. */
 async function pinsOf(settings: BridgeSettings, baseEnv: Readonly<Record<string, string>>): Promise<Pins> {
   const bridge = createBridge({ ...settings, pinFile: undefined }, { baseEnv });
+  const abort = new AbortController();
+  const patienceMs = settings.pool.startDeadlineMs * 2;
+  const timer = setTimeout(() => {
+    abort.abort(new BridgeError('no_worker_ready', `the server did not start within ${patienceMs} ms`));
+  }, patienceMs);
   try {
-    const { tools } = await bridge.tools(AbortSignal.timeout(settings.pool.startDeadlineMs * 2));
+    const { tools } = await bridge.tools(abort.signal);
     return new Map(tools.map(({ name, sha256 }) => [name, pinOf(sha256)]));
   } finally {
+    clearTimeout(timer);
     await bridge.drain();
   }
 }

@@ -52,6 +52,12 @@ it('fleet pin does not write over a file that it cannot read, nor where the serv
   expect(broken.stderr).toContain('it is not JSON');
   const down = await fleet(['pin', '--config', config({ FAKE_EXIT_AT_START: '3' }), '--file', pinFile]);
   expect(down.code).toBe(69);
+  const starts = { command: 'sleep', args: ['100'], pool: { startDeadlineMs: 300 } };
+  const mute = await fleet(['pin', '--config', config({}, starts), '--file', pinFile]);
+  expect(mute).toMatchObject({
+    code: 69,
+    stderr: expect.stringMatching(/^fleet: the tools cannot be listed: .*600 ms/),
+  });
   expect(() => readFileSync(pinFile)).toThrow('ENOENT');
 });
 
