@@ -1,9 +1,17 @@
-import { z } from '../../core/server-kit/schema.ts';
+import { instant, z } from '../../core/server-kit/schema.ts';
 
 /** A telephone number. */
 export const phoneNumber = z.string().regex(/^\+[1-9]\d{6,14}$/);
 
 export const recipient = phoneNumber.describe('Recipient in E.164, e.g. +4915112345678; lookup_phone tells it');
+
+/** A number, a short code, or a name that phones show instead of one. */
+export const smsSender = z
+  .string()
+  .min(1)
+  .max(16)
+  .regex(/^\+?[A-Za-z0-9 ]+$/)
+  .describe('A number of list_phone_numbers, a short code or an alphanumeric sender; default set by the operator');
 
 export const messageSid = z
   .string()
@@ -30,10 +38,7 @@ export const mediaUrls = z
   .optional()
   .describe('Public https addresses of images that Twilio fetches and sends with the text');
 
-/** A time with its zone, as it is taken. */
-export const time = z.iso.datetime({ offset: true });
-
-export const sendAt = time
+export const sendAt = instant
   .optional()
   .describe(
     'Send later, 15 minutes to 35 days ahead, e.g. 2027-06-12T09:00:00+02:00; needs a messaging service. cancel_scheduled_message takes it back',

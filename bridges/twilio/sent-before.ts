@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { MessageInstance } from 'twilio/lib/rest/api/v2010/account/message.js';
 import type { Reconciliation } from '../../core/server-kit/define-tool.ts';
 import type { ToolContext } from '../../core/server-kit/tool-context.ts';
@@ -102,6 +101,22 @@ async function look({ client, known }: Sight, order: MessageOrder, context: Tool
   return { same, possible, complete: false };
 }
 
+/** @throws the signal's reason */
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const end = (): void => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', end);
+      resolve();
+    }, ms);
+    if (signal.aborted) end();
+    else signal.addEventListener('abort', end, { once: true });
+  });
+}
+
 function told(messages: readonly MessageInstance[]): string {
   const sids = messages.slice(0, MAX_TOLD).map(({ sid }) => sid);
   return messages.length > MAX_TOLD ? `${sids.join(', ')}, …` : sids.join(', ');
@@ -156,6 +171,6 @@ export async function sentBefore(
       looked: `Twilio has no such message yet; that it never will takes ${settleMs + LOOK_MARGIN_MS} ms to say, more than this call has left`,
     };
   }
-  await delay(settleMs, undefined, { signal: context.signal }).catch(() => context.signal.throwIfAborted());
+  await pause(settleMs, context.signal);
   return verdict(await look(sight, order, context)) ?? { found: 'not_executed' };
 }

@@ -1,7 +1,7 @@
 import { type DefinedTool, defineTool } from '../../../core/server-kit/define-tool.ts';
-import { z } from '../../../core/server-kit/schema.ts';
+import { instant, z } from '../../../core/server-kit/schema.ts';
 import { nextCursorOf, pageStart } from '../pages.ts';
-import { cursor, limit, message, nextCursor, phoneNumber, time } from '../schemas.ts';
+import { cursor, limit, message, nextCursor, phoneNumber } from '../schemas.ts';
 import { toMessage } from '../shapes.ts';
 import type { Toolbox } from './toolbox.ts';
 
@@ -18,8 +18,8 @@ export function listMessagesTool({ client }: Toolbox): DefinedTool {
       to: phoneNumber.optional().describe('Only to this number, E.164'),
       from: phoneNumber.optional().describe('Only from this number, E.164; an inbound message is from the person'),
       channel: z.enum(['sms', 'whatsapp']).default('sms').describe('How to and from are meant'),
-      sentAfter: time.optional().describe('Only sent at or after this time, e.g. 2027-06-12T00:00:00+02:00'),
-      sentBefore: time.optional().describe('Only sent at or before this time'),
+      sentAfter: instant.optional().describe('Only sent at or after this time, e.g. 2027-06-12T00:00:00+02:00'),
+      sentBefore: instant.optional().describe('Only sent at or before this time'),
       limit,
       cursor,
     }),

@@ -1,6 +1,6 @@
 import { type DefinedTool, defineTool } from '../../../core/server-kit/define-tool.ts';
 import { z } from '../../../core/server-kit/schema.ts';
-import { mediaUrls, message, messagingServiceSid, recipient, sendAt, text } from '../schemas.ts';
+import { mediaUrls, message, messagingServiceSid, recipient, sendAt, smsSender, text } from '../schemas.ts';
 import { SEND_ONCE, send, wasSent } from './send.ts';
 import type { Toolbox } from './toolbox.ts';
 
@@ -19,13 +19,7 @@ export function sendSmsTool(toolbox: Toolbox): DefinedTool {
     input: z.object({
       to: recipient,
       body: text.describe('The text; 160 characters (70 with emoji or other special characters) make one billed part'),
-      from: z
-        .string()
-        .regex(/^(?:\+[1-9]\d{6,14}|\d{3,8}|(?=.*[A-Za-z])[A-Za-z0-9 ]{1,11})$/)
-        .optional()
-        .describe(
-          'Sender: a number of list_phone_numbers, a short code or an alphanumeric sender; default set by the operator',
-        ),
+      from: smsSender.optional(),
       messagingServiceSid: messagingServiceSid.optional(),
       mediaUrls,
       sendAt,

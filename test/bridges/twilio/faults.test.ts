@@ -115,7 +115,7 @@ describe('a send', () => {
     expect(data.error.message).toContain('ECONNREFUSED');
   });
 
-  test('whose caller cancels is unknown: it may have been done', async () => {
+  test('that a slow Twilio may yet do is unknown when the server itself must answer', async () => {
     await using sandbox = await startSandbox({ dataDir: '' });
     await using server = await openStdioServer('twilio', { ...sandbox.env });
     await fetch(`${sandbox.url}/_sandbox/faults`, {

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { SEED, TEMPLATES } from '../../../bridges/twilio/stand-in/seed.ts';
 import { until } from '../../support/until.ts';
@@ -91,7 +92,8 @@ describe('a text that was lost', () => {
   async function lost(tool = 'send_sms', order: object = args) {
     const key = newKey();
     await twilio.sandbox.fault({ kind: 'drop_after', method: 'POST', path: MESSAGES });
-    expect((await twilio.call(tool, { ...order }, key)).data.error.code).toBe('outcome_unknown');
+    const answer = await twilio.call(tool, { ...order }, key);
+    expect(answer).toMatchObject({ status: 200, data: { error: { code: 'outcome_unknown' } } });
     return key;
   }
 
@@ -167,6 +169,22 @@ describe('a text that was lost', () => {
     expect(found.data.body).toBe(body);
     expect(await posts()).toHaveLength(1);
   });
+});
+
+test('a send whose worker is killed is tried by no other worker, and found afterwards', async () => {
+  const args = { to: guests.lea, body: 'Killed while it was sent' };
+  const key = newKey();
+  await twilio.sandbox.fault({ kind: 'slow', delayMs: 1_000, method: 'POST', path: MESSAGES });
+  const sending = twilio.call('send_sms', args, key);
+  await until('it is on its way', async () => (await posts()).length === 1);
+  const { pid } = twilio.fleet.process;
+  const workers = execFileSync('ps', ['-o', 'pid=', '--ppid', String(pid)], { encoding: 'utf8' });
+  for (const worker of workers.trim().split(/\s+/)) process.kill(Number(worker), 'SIGKILL');
+  expect(await sending).toMatchObject({ status: 502, json: { code: 'child_crashed', executed: 'maybe' } });
+  await until('Twilio has done it all the same', async () => (await timesSent(args.body)) === 1);
+  const found = await twilio.call('send_sms', args, { ...key, ...ASKED });
+  expect(found).toMatchObject({ status: 200, data: { body: args.body } });
+  expect(await posts()).toHaveLength(1);
 });
 
 describe('one-time codes', () => {
