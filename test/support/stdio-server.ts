@@ -30,7 +30,10 @@ export interface StdioServer extends AsyncDisposable {
   call(tool: string, args?: Record<string, unknown>, options?: StdioCallOptions): Promise<StdioAnswer>;
 }
 
-/** Starts `bridges/<name>/server.ts` with exactly `env` (and the cache of compiled code) and lists its tools, so that the client checks every answer. */
+/**
+ * Starts `bridges/<name>/server.ts` with exactly `env` (and the cache of compiled code) and lists its tools, so that the
+ * client checks every answer.
+ */
 export async function openStdioServer(name: string, env: Readonly<Record<string, string>>): Promise<StdioServer> {
   const transport = new StdioClientTransport({
     command: process.execPath,
