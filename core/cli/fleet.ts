@@ -84,6 +84,26 @@ program
   });
 
 program
+  .command('sandbox')
+  .description('one vendor’s stand-in by itself, for the tests of other projects')
+  .argument('<bridge>', 'a bridge that comes with fleet')
+  .option('--port <number>', 'where it listens on 127.0.0.1 (any free port)')
+  .option('--json', 'print one JSON object with url, control and env instead of export lines')
+  .addHelpText(
+    'after',
+    `
+On stdout are the variables that lead to it, once it can be reached; what else there is to say goes to stderr. It starts
+fresh each time, and ends with a signal.
+
+Example:
+  fleet sandbox slack --port 4010 > slack.env &      later:  . ./slack.env`,
+  )
+  .action(async (name: string, { port, json }: { readonly port?: string; readonly json?: true }) => {
+    const { sandbox } = await import('./sandbox.ts');
+    process.exit(await sandbox({ name, port, json: json === true }));
+  });
+
+program
   .command('check')
   .description('print the effective configuration, secrets redacted, and every problem')
   .argument('[bridges...]', 'as for serve; all that come with fleet when nothing is named')

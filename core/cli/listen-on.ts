@@ -16,11 +16,12 @@ export async function listenOn(
     const address = await server.listen(port, host);
     return `http://${isIPv6(address.host) ? `[${address.host}]` : address.host}:${address.port}`;
   } catch (error) {
-    throw new ListenError(reasonOf(error, host, port, flag), { cause: error });
+    throw new ListenError(listenReason(error, host, port, flag), { cause: error });
   }
 }
 
-function reasonOf(error: unknown, host: string, port: number, flag: string): string {
+/** Why a port could not be opened, and what to do. */
+export function listenReason(error: unknown, host: string, port: number, flag: string): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason';
   switch (code) {
     case 'EADDRINUSE':
