@@ -20,9 +20,11 @@ async function banner(env: Readonly<Record<string, string>>, sandbox?: string) {
 }
 
 it('a bridge against its stand-in is plainly said to be one, with what makes it real', async () => {
-  expect(await banner({}, 'a small Stripe on 127.0.0.1:1')).toContain(
-    'stripe  SANDBOX: a small Stripe on 127.0.0.1:1; set STRIPE_SECRET_KEY for the real one',
-  );
+  const text = await banner({}, 'a small Stripe on 127.0.0.1:1');
+  expect(text).toContain('stripe  SANDBOX  a small Stripe on 127.0.0.1:1\n');
+  expect(text).toContain('SANDBOX is a stand-in on this machine');
+  expect(text).toContain('such as STRIPE_SECRET_KEY for stripe');
+  expect(await banner({ STRIPE_SECRET_KEY: 'sk' })).not.toContain('SANDBOX');
 });
 
 it('one command can be copied, quoted for a shell, at an address that can be called', async () => {

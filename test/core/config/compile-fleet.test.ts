@@ -196,6 +196,21 @@ it('a bridge with its secrets never meets the stand-in', async () => {
   expect(await sandboxesNeeded(config, { stripe: async () => stripeLike })).toEqual([]);
 });
 
+it('a bridge against its stand-in rests until it is called, unless the operator says how many workers there are', async () => {
+  const busy = { ...stripeLike, pool: { min: 2 } };
+  const minOf = async (env: Readonly<Record<string, string>>, sandboxed: boolean) => {
+    const sandboxes = sandboxed ? new Map([['stripe', {}]]) : undefined;
+    const { bridges } = await compileFleet(
+      request(env, { names: ['stripe'], sandboxes, manifests: { stripe: async () => busy } }),
+    );
+    return bridges[0]?.pool.min;
+  };
+  expect(await minOf({}, true)).toBe(0);
+  expect(await minOf({ POOL_MIN: '1' }, true)).toBe(1);
+  expect(await minOf({ STRIPE_SECRET_KEY: 'sk' }, true)).toBe(2);
+  expect(await minOf({}, false)).toBe(2);
+});
+
 it('an entry without a command refines the bridge of that name, tool by tool', async () => {
   const file = {
     mcpServers: {
