@@ -26,7 +26,7 @@ export interface ToolDocument {
 /** `GET /{bridge}/mcp/tools`: those that the caller may call. @throws BridgeError */
 export async function listTools(edge: Edge, inquiry: Inquiry, name: string | undefined): Promise<Answer> {
   const principal = await edge.authenticate(inquiry.exchange);
-  const bridge = findBridge(edge, inquiry, name);
+  const bridge = findBridge(edge, inquiry, name, principal);
   const { tools } = await catalog(edge, inquiry, bridge);
   const callable = tools.filter((tool) => principal.mayCall(bridge.name, tool.name));
   return jsonAnswer(inquiry, 200, { bridge: bridge.name, tools: callable.map(toolDocument) });
@@ -35,10 +35,10 @@ export async function listTools(edge: Edge, inquiry: Inquiry, name: string | und
 /** `GET /{bridge}/mcp/tools/{tool}`. @throws BridgeError */
 export async function showTool(edge: Edge, inquiry: Inquiry, address: ToolAddress): Promise<Answer> {
   const principal = await edge.authenticate(inquiry.exchange);
-  const bridge = findBridge(edge, inquiry, address.bridge);
+  const bridge = findBridge(edge, inquiry, address.bridge, principal);
   if (isToolName(address.tool)) inquiry.toolName = address.tool;
   authorizeCall(inquiry, bridge, principal, address.tool);
-  const tool = findTool(inquiry, await catalog(edge, inquiry, bridge), address.tool);
+  const tool = findTool(inquiry, await catalog(edge, inquiry, bridge), address.tool, principal);
   return jsonAnswer(inquiry, 200, toolDocument(tool));
 }
 

@@ -2,6 +2,7 @@ import type { Bridge } from '#core/bridge.ts';
 import { BridgeError } from '#core/errors.ts';
 import type { Catalog, Tool } from '#core/mcp/catalog.ts';
 import { nearNames } from '#core/near-names.ts';
+import type { Principal } from '#core/principal.ts';
 import { isToolName } from './address.ts';
 import type { Inquiry } from './conclude.ts';
 import type { Edge } from './edge.ts';
@@ -10,37 +11,39 @@ import type { Edge } from './edge.ts';
  * The bridge that an address names, or the only one where it names none.
  * @throws BridgeError unknown_bridge
  */
-export function findBridge(edge: Edge, inquiry: Inquiry, name: string | undefined): Bridge {
+export function findBridge(edge: Edge, inquiry: Inquiry, name: string | undefined, principal: Principal): Bridge {
   const bridge = name === undefined ? edge.onlyBridge : edge.bridges.get(name);
-  if (bridge === undefined) throw unknownBridge(edge, name);
+  if (bridge === undefined) throw unknownBridge(edge, name, principal);
   inquiry.bridge = bridge;
   return bridge;
 }
 
-/** No bridge is meant by `name`; undefined where the address left the name out. */
-export function unknownBridge(edge: Edge, name: string | undefined): BridgeError {
-  const names = [...edge.bridges.keys()];
+/** No bridge is meant by `name`; undefined where the address left the name out. Tells of those the caller may use. */
+export function unknownBridge(edge: Edge, name: string | undefined, principal: Principal): BridgeError {
+  const usable = [...edge.bridges.keys()].filter((known) => principal.mayUse(known));
   if (name === undefined) {
     return new BridgeError(
       'unknown_bridge',
-      `this process serves ${names.length} bridges; say which one: /{bridge}/mcp/tools`,
-      { details: { suggestions: names.slice(0, 3) } },
+      `this process serves ${edge.bridges.size} bridges; say which one: /{bridge}/mcp/tools`,
+      { details: { suggestions: usable.slice(0, 3) } },
     );
   }
   return new BridgeError('unknown_bridge', 'no bridge at this address; GET / lists the bridges of this process', {
-    details: { suggestions: nearNames(name, names) },
+    details: { suggestions: nearNames(name, usable) },
   });
 }
 
 /**
- * The tool of that name.
- * @throws BridgeError unknown_tool, with near names
+ * The tool of that name, which the caller may call.
+ * @throws BridgeError unknown_tool, with near names of others that it may call
  */
-export function findTool(inquiry: Inquiry, catalog: Catalog, name: string): Tool {
+export function findTool(inquiry: Inquiry, catalog: Catalog, name: string, principal: Principal): Tool {
   const tool = isToolName(name) ? catalog.get(name) : undefined;
   if (tool === undefined) {
+    const { bridge } = inquiry;
+    const isShown = (known: string): boolean => bridge !== undefined && principal.mayCall(bridge.name, known);
     throw new BridgeError('unknown_tool', 'the bridge has no tool of this name; GET the list of its tools', {
-      details: { suggestions: isToolName(name) ? catalog.near(name) : [] },
+      details: { suggestions: isToolName(name) ? catalog.near(name, isShown) : [] },
     });
   }
   inquiry.tool = tool;

@@ -27,11 +27,11 @@ export function methodHandler(methods: Methods): Handler {
 
 /** No address at all; below a known bridge the detail says which addresses there are. @throws BridgeError always */
 export const unknownAddress: Handler = async (edge, inquiry) => {
-  await edge.authenticate(inquiry.exchange);
+  const principal = await edge.authenticate(inquiry.exchange);
   const first = decodeURIComponent(pathOf(inquiry.exchange.target).split('/')[1] ?? '');
   if (first === 'mcp' && edge.onlyBridge !== undefined) inquiry.bridge = edge.onlyBridge;
   else inquiry.bridge = edge.bridges.get(first);
-  if (inquiry.bridge === undefined) throw unknownBridge(edge, first);
+  if (inquiry.bridge === undefined) throw unknownBridge(edge, first, principal);
   const { name } = inquiry.bridge;
   throw new BridgeError(
     'unknown_tool',
@@ -47,8 +47,8 @@ function allowOf(methods: Methods): string {
 
 async function refuseMethod(edge: Edge, inquiry: Inquiry, methods: Methods, allow: string): Promise<Answer> {
   if (methods.ofBridge !== undefined) {
-    await edge.authenticate(inquiry.exchange);
-    findBridge(edge, inquiry, methods.ofBridge.name);
+    const principal = await edge.authenticate(inquiry.exchange);
+    findBridge(edge, inquiry, methods.ofBridge.name, principal);
   }
   inquiry.allow = allow;
   throw new BridgeError('method_not_allowed', `this address takes ${allow}`);

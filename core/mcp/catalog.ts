@@ -50,8 +50,8 @@ export interface Catalog {
   /** Listed by the child and not taken over: one line each, name and reason. */
   readonly leftOut: readonly string[];
   get(name: string): Tool | undefined;
-  /** Up to three near names, for `suggestions`. */
-  near(name: string): readonly string[];
+  /** Up to three near names of those that may be shown (default all), for `suggestions`. */
+  near(name: string, isShown?: (tool: string) => boolean): readonly string[];
 }
 
 /** The names MCP recommends; others could not be addressed safely in a path. */
@@ -219,7 +219,7 @@ class ListedCatalog implements Catalog {
     return this.#byName.get(name);
   }
 
-  near(name: string): readonly string[] {
-    return nearNames(name, this.#byName.keys());
+  near(name: string, isShown: (tool: string) => boolean = () => true): readonly string[] {
+    return nearNames(name, [...this.#byName.keys()].filter(isShown));
   }
 }

@@ -111,6 +111,19 @@ describe('AUTH=keys', () => {
     expect(toolsIn(await list(OTHER))).toEqual([]);
   });
 
+  it('S3 near names are only those that the caller may call or use', async () => {
+    const suggestions = async (path: string, secret: string): Promise<unknown> =>
+      (await fleet.request(path, {}, bearer(secret))).json.suggestions;
+    expect(await suggestions('/fake/mcp/tools/sechoo', SOME)).toEqual(['echo']);
+    expect(await suggestions('/fake/mcp/tools/sreceived', ALL)).toEqual(['received']);
+    expect(await suggestions('/fake/mcp/tools/sreceived', SOME)).toEqual([]);
+    expect(await suggestions('/fakes/mcp/tools/echo', SOME)).toEqual(['fake']);
+    expect(await suggestions('/fakes/mcp/tools/echo', OTHER)).toEqual([]);
+    expect(await suggestions('/fakes', OTHER)).toEqual([]);
+    const put = await fleet.request('/fakes/mcp/tools/echo', {}, { ...bearer(OTHER), method: 'PUT' });
+    expect([seen(put), put.json.suggestions]).toEqual(['404 unknown_bridge no', []]);
+  });
+
   it('S5 two credentials are 400, and one in the query is 401', async () => {
     const both = { headers: { ...bearer(ALL).headers, ...keyHeader(ALL).headers } };
     expect(seen(await fleet.call('echo', { text: 'x' }, both))).toBe('400 bad_request no');
