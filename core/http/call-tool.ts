@@ -20,15 +20,15 @@ const MAX_TEXT_BYTES = 16_384;
 const DEFAULT_LIST_DEADLINE_MS = 30_000;
 
 /**
- * Calls a tool: the only hot path. Refusals come in the contract's order: who calls, bridge, tool, body,
- * arguments, idempotency key.
+ * Calls a tool: the only hot path. Refusals come in the contract's order: who calls, bridge, tool, body, arguments, and
+ * then what the policies refuse.
  * @throws BridgeError
  */
 export async function callTool(edge: Edge, inquiry: Inquiry, address: ToolAddress): Promise<Answer> {
   const { exchange } = inquiry;
   const who = edge.authenticate(exchange);
   const principal = who instanceof Promise ? await who : who;
-  const bridge = findBridge(edge, inquiry, address.bridge);
+  const bridge = findBridge(edge, inquiry, address.bridge, principal);
   if (isToolName(address.tool)) inquiry.toolName = address.tool;
   authorizeCall(inquiry, bridge, principal, address.tool);
 
@@ -41,7 +41,7 @@ export async function callTool(edge: Edge, inquiry: Inquiry, address: ToolAddres
   const ongoing = edge.enter(exchange, abort);
   try {
     const listed = catalogOf(bridge, inquiry, abort);
-    const tool = findTool(inquiry, listed instanceof Promise ? await listed : listed, address.tool);
+    const tool = findTool(inquiry, listed instanceof Promise ? await listed : listed, address.tool, principal);
     const { policy } = tool;
     const timeoutMs = requestTimeoutMs(exchange, policy.deadlineMs);
     const key = idempotencyKey(exchange, policy);
@@ -53,12 +53,6 @@ export async function callTool(edge: Edge, inquiry: Inquiry, address: ToolAddres
       refuseWrong(await verdict);
       abort.signal.throwIfAborted();
     } else refuseWrong(verdict);
-    if (key === undefined && policy.idempotencyKey === 'required') {
-      throw new BridgeError(
-        'idempotency_key_required',
-        'call this tool with an Idempotency-Key header, new per intent',
-      );
-    }
     keyed = key !== undefined;
     const report: CallReport = { attempts: 0, source: 'child', ageMs: 0, quota: undefined };
     inquiry.report = report;

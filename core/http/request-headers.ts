@@ -8,7 +8,8 @@ const TRACEPARENT = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-[
 const TRACESTATE_MEMBER =
   /^(?:[a-z][a-z0-9_\-*/]{0,255}|[a-z0-9][a-z0-9_\-*/]{0,240}@[a-z][a-z0-9_\-*/]{0,13})=[ -+\--<>-~]{0,255}[!-+\--<>-~]$/;
 const IDEMPOTENCY_KEY = /^[!-~]{1,255}$/;
-const RECONCILE = /(?:^|[,;])[ \t]*reconcile[ \t]*(?:[,;]|$)/i;
+/** With any value: whoever says more than the bare word must not have the call run instead. */
+const RECONCILE = /(?:^|[,;])[ \t]*reconcile[ \t]*(?:[=,;]|$)/i;
 const NO_CACHE = /(?:^|,)[ \t]*no-(?:cache|store)[ \t]*(?:,|$)/i;
 const POSITIVE_INTEGER = /^0*[1-9][0-9]*$/;
 const STRICT = /(?:^|[,;])[ \t]*handling[ \t]*=[ \t]*"?strict"?[ \t]*(?:[,;]|$)/i;

@@ -3,6 +3,11 @@ import { BridgeError } from '#core/errors.ts';
 const SOONEST_REPEAT_MS = 1_000;
 const LATEST_REPEAT_MS = 3_000;
 
+/** A tool that must not run twice by accident. */
+export function keyRequired(): BridgeError {
+  return new BridgeError('idempotency_key_required', 'call this tool with an Idempotency-Key header, new per intent');
+}
+
 /** A keyed write cannot run while nobody can keep its record. */
 export function storeUnavailable(): BridgeError {
   return new BridgeError(

@@ -6,6 +6,7 @@ import {
   cannotBeAsked,
   givenUp,
   inProgress,
+  keyRequired,
   keyReused,
   neverRecorded,
   outcomeLost,
@@ -34,7 +35,7 @@ export interface IdempotencyStats extends RecorderStats {
 
 /**
  * Runs a keyed call once. The first call with a key claims it, runs and records how it ended; every later one is told
- * the same. Calls without a key pass through untouched.
+ * the same. Calls without a key pass through untouched, except where their tool requires one.
  *
  * - A result, and every failure after which the tool may have run, is recorded; a failure with executed `no`, ours or
  *   one that the tool answers, releases the key, so that a later try runs.
@@ -49,7 +50,7 @@ export interface IdempotencyStats extends RecorderStats {
  * A claim is not trusted to have failed because its answer did not come: what the store may have taken is released
  * as soon as the store is back.
  *
- * @throws BridgeError idempotency_in_progress, idempotency_key_reused (executed `no`), outcome_unknown (`maybe`),
+ * @throws BridgeError idempotency_key_required, idempotency_in_progress, idempotency_key_reused (executed `no`), outcome_unknown (`maybe`),
  * idempotency_store_unavailable (`no`; only where the manifest says `write`, other tools run without a record), to a
  * call that asks not_executed (`no`), and whatever the call throws, now or then
  */
@@ -79,8 +80,10 @@ export class Idempotency {
     };
   }
 
-  readonly policy: Policy = (next) => (call) =>
-    call.idempotencyKey === undefined ? next(call) : this.#keyed(next, call, call.idempotencyKey);
+  readonly policy: Policy = (next) => (call) => {
+    if (call.idempotencyKey !== undefined) return this.#keyed(next, call, call.idempotencyKey);
+    return call.policy.idempotencyKey === 'required' ? Promise.reject(keyRequired()) : next(call);
+  };
 
   /** Gives the records that the store has not taken yet a last chance of 500 ms. Idempotent, never rejects. */
   close(): Promise<void> {

@@ -20,6 +20,11 @@ const KEYS = [
 
 type Id = (typeof KEYS)[number]['id'];
 
+const TOOLS = {
+  echo: { effect: 'read', ratePerMinute: 5 },
+  late: { effect: 'write', idempotencyKey: 'required' },
+} as const;
+
 let folder: string;
 let redis: TestRedis;
 let eye: Redis;
@@ -41,9 +46,7 @@ beforeAll(async () => {
   ledger = new Ledger();
   const env = { REDIS_URL: redis.url, AUTH: 'keys', API_KEYS_FILE: keysFile, RATE_PER_MINUTE: '25' };
   fleets = await Promise.all(
-    Array.from({ length: REPLICAS }, () =>
-      Fleet.fake({ FAKE_LEDGER: ledger.path }, { tools: { echo: { effect: 'read', ratePerMinute: 5 } } }, { env }),
-    ),
+    Array.from({ length: REPLICAS }, () => Fleet.fake({ FAKE_LEDGER: ledger.path }, { tools: TOOLS }, { env })),
   );
 });
 
@@ -73,7 +76,7 @@ function redisIsUsed(fleet: Fleet): Promise<unknown> {
 /** So many calls at once, spread over all replicas. */
 function calls(count: number, id: Id, tool = 'meta'): Promise<Answer[]> {
   const options = asCaller(id);
-  const args = tool === 'echo' ? { text: 'x' } : {};
+  const args = tool === 'echo' ? { text: 'x' } : tool === 'late' ? { ms: 0 } : {};
   return Promise.all(
     Array.from({ length: count }, (_, index) => (fleets[index % REPLICAS] as Fleet).call(tool, args, options)),
   );
@@ -128,6 +131,18 @@ describe('three replicas on one Redis', () => {
       expect(headers['ratelimit-policy']).toBe('"principal";q=40;w=60');
       expect(headers.ratelimit).toBe(`"principal";r=0;t=${headers['retry-after']}`);
     }
+  });
+
+  it('say of a call that its arguments are wrong, then that the quota is used up, then that it lacks its key', async () => {
+    const answers = await calls(30, 'guest', 'late');
+    expect(withStatus(answers, 400)).toHaveLength(25);
+    expect(withStatus(answers, 429)).toHaveLength(5);
+    for (const { headers, json } of withStatus(answers, 400)) {
+      expect(json.code).toBe('idempotency_key_required');
+      expect(headers['ratelimit-policy']).toBe('"principal";q=25;w=60');
+    }
+    const wrong = await fleets[0]?.call('late', { ms: 'soon' }, asCaller('guest'));
+    expect(wrong?.json.code).toBe('invalid_arguments');
   });
 
   it('take the caller again as soon as the window is over, with the whole quota (S8)', async () => {

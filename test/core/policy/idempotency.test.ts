@@ -60,6 +60,13 @@ it('hands on a call without a key as it is, in the same turn', () => {
   expect(store.asked).toEqual([]);
 });
 
+it('refuses a call without the key that its tool requires (P8)', async () => {
+  const { invoke, executions, store } = setup();
+  const call = toolCall({ policy: toolPolicy({ effect: 'write', idempotencyKey: 'required' }) });
+  await expect(invoke(call)).rejects.toMatchObject({ code: 'idempotency_key_required', executed: 'no' });
+  expect([executions, store.asked]).toEqual([[], []]);
+});
+
 describe('the same key later', () => {
   const unusual = Buffer.from([0x7b, 0x7d, 0x00, 0xff, 0xc3, 0x28, 0x0a, 0x20]);
   it.each<[string, ToolResult]>([
