@@ -1,21 +1,25 @@
 import pg from 'pg';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openStdioServer } from '../../support/stdio-server.ts';
 import { type MemoryPostgres, type OpenMemory, openMemory, SECRETS, startMemoryPostgres } from './open-memory.ts';
 
 let database: MemoryPostgres;
 let memory: OpenMemory;
+let unheld: OpenMemory;
 let hers: string;
 
 const BEN = { as: 'ben' } as const;
 
 beforeAll(async () => {
   database = await startMemoryPostgres();
-  memory = await openMemory(database.url);
+  [memory, unheld] = await Promise.all([
+    openMemory(database.url),
+    openMemory(database.postgres.server.url({ database: 'memory' })),
+  ]);
   await memory.call('memory_stats');
 });
 afterAll(async () => {
-  await memory?.[Symbol.asyncDispose]();
+  await Promise.all([memory, unheld].map((open) => open?.[Symbol.asyncDispose]()));
   await database?.[Symbol.asyncDispose]();
 });
 beforeEach(async () => {
@@ -24,47 +28,52 @@ beforeEach(async () => {
   hers = (await memory.call('memory_remember', args)).data.id;
 });
 
-test('another caller sees nothing of it by any tool', async () => {
-  const seen = [
-    await memory.call('memory_recall', { key: 'secret/plan' }, BEN),
-    await memory.call('memory_recall', { id: hers }, BEN),
-    await memory.call('memory_search', { query: 'surprise party' }, BEN),
-    await memory.call('memory_search', { query: 'party', match: 'any', tags: ['party'] }, BEN),
-    await memory.call('memory_list', {}, BEN),
-    await memory.call('memory_list', { tags: ['party'] }, BEN),
-    await memory.call('memory_stats', {}, BEN),
-  ];
-  for (const { text } of seen) {
-    expect(text).not.toContain('surprise');
-    expect(text).not.toContain(hers);
-  }
-  expect(seen[0]?.data.error.code).toBe('not_found');
-  expect(seen[1]?.data.error.code).toBe('not_found');
-  expect(seen[4]?.data.memories).toEqual([]);
-  expect(seen[6]?.data).toMatchObject({ memories: 0, tags: [] });
-});
-
-test('another caller changes nothing of it, and has keys of its own', async () => {
-  expect((await memory.call('memory_update', { id: hers, text: 'mine' }, BEN)).data.error.code).toBe('not_found');
-  expect((await memory.call('memory_forget', { ids: [hers], keys: ['secret/plan'] }, BEN)).data).toEqual({
-    forgotten: 0,
-    notFound: ['secret/plan', hers],
+describe.each([
+  ['the role of the README', () => memory],
+  ['a superuser, whom no policy of the database holds', () => unheld],
+])('with %s', (_name, open) => {
+  test('another caller sees nothing of it by any tool', async () => {
+    const seen = [
+      await open().call('memory_recall', { key: 'secret/plan' }, BEN),
+      await open().call('memory_recall', { id: hers }, BEN),
+      await open().call('memory_search', { query: 'surprise party' }, BEN),
+      await open().call('memory_search', { query: 'party', match: 'any', tags: ['party'] }, BEN),
+      await open().call('memory_list', {}, BEN),
+      await open().call('memory_list', { tags: ['party'] }, BEN),
+      await open().call('memory_stats', {}, BEN),
+    ];
+    for (const { text } of seen) {
+      expect(text).not.toContain('surprise');
+      expect(text).not.toContain(hers);
+    }
+    expect(seen[0]?.data.error.code).toBe('not_found');
+    expect(seen[1]?.data.error.code).toBe('not_found');
+    expect(seen[4]?.data.memories).toEqual([]);
+    expect(seen[6]?.data).toMatchObject({ memories: 0, tags: [] });
   });
-  const his = await memory.call('memory_remember', { key: 'secret/plan', text: 'Ben knows nothing' }, BEN);
-  expect(his.data).toMatchObject({ created: true });
-  expect((await memory.call('memory_recall', { key: 'secret/plan' })).data).toMatchObject({
-    id: hers,
-    text: 'Anna plans a surprise party',
-  });
-  expect((await memory.call('memory_recall', { key: 'secret/plan' }, BEN)).data.text).toBe('Ben knows nothing');
-});
 
-test('a cursor of one caller shows another nothing', async () => {
-  for (let n = 0; n < 3; n += 1) await memory.call('memory_remember', { text: `party ${n}` });
-  const list = (await memory.call('memory_list', { limit: 1 })).data.nextCursor;
-  const search = (await memory.call('memory_search', { query: 'party', limit: 1 })).data.nextCursor;
-  expect((await memory.call('memory_list', { cursor: list }, BEN)).data.memories).toEqual([]);
-  expect((await memory.call('memory_search', { query: 'party', cursor: search }, BEN)).data.results).toEqual([]);
+  test('another caller changes nothing of it, and has keys of its own', async () => {
+    expect((await open().call('memory_update', { id: hers, text: 'mine' }, BEN)).data.error.code).toBe('not_found');
+    expect((await open().call('memory_forget', { ids: [hers], keys: ['secret/plan'] }, BEN)).data).toEqual({
+      forgotten: 0,
+      notFound: ['secret/plan', hers],
+    });
+    const his = await open().call('memory_remember', { key: 'secret/plan', text: 'Ben knows nothing' }, BEN);
+    expect(his.data).toMatchObject({ created: true });
+    expect((await open().call('memory_recall', { key: 'secret/plan' })).data).toMatchObject({
+      id: hers,
+      text: 'Anna plans a surprise party',
+    });
+    expect((await open().call('memory_recall', { key: 'secret/plan' }, BEN)).data.text).toBe('Ben knows nothing');
+  });
+
+  test('a cursor of one caller shows another nothing', async () => {
+    for (let n = 0; n < 3; n += 1) await open().call('memory_remember', { text: `party ${n}` });
+    const list = (await open().call('memory_list', { limit: 1 })).data.nextCursor;
+    const search = (await open().call('memory_search', { query: 'party', limit: 1 })).data.nextCursor;
+    expect((await open().call('memory_list', { cursor: list }, BEN)).data.memories).toEqual([]);
+    expect((await open().call('memory_search', { query: 'party', cursor: search }, BEN)).data.results).toEqual([]);
+  });
 });
 
 test('one idempotency key of two callers is two calls', async () => {

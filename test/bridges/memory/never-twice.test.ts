@@ -247,6 +247,20 @@ describe('a call without a key', () => {
     expect(await texts()).toEqual(['maybe']);
   });
 
+  test('whose COMMIT hangs is given up soon after its deadline, and its connection with it', async () => {
+    proxy.next('hold');
+    const options = { principal: 'anna', deadlineMs: 300 };
+    const answer = await server.call('memory_remember', { text: 'hung' }, options);
+    expect(answer.data.error).toMatchObject({ code: 'outcome_unknown', executed: 'maybe' });
+    await until('its transaction has ended', async () => {
+      const open = await database.ask(
+        `select from pg_stat_activity where usename = 'keeper' and state = 'idle in transaction'`,
+      );
+      return open.length === 0;
+    });
+    expect(await texts()).toEqual([]);
+  });
+
   test('whose server is killed after its COMMIT is answered 502 maybe, and not sent again', async () => {
     proxy.next('lose');
     proxy.onLost = () => {

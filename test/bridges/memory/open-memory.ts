@@ -16,6 +16,8 @@ export interface MemoryPostgres extends AsyncDisposable {
 export async function startMemoryPostgres(): Promise<MemoryPostgres> {
   const postgres = await startTestPostgres();
   await postgres.admin('create role keeper login');
+  // What a role may be set to must not matter: a look after a lock has to see what was committed meanwhile.
+  await postgres.admin(`alter role keeper set default_transaction_isolation to 'repeatable read'`);
   await postgres.admin('create database memory');
   await postgres.admin('revoke connect, temporary on database memory from public');
   await postgres.admin('grant connect, create on database memory to keeper');

@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -79,5 +79,16 @@ test('a shared PostgreSQL is stopped by the last who lets go, and started by the
   await using third = await sharePostgres({ dataDir, durable: false });
   await stopping;
   expect(third.server.folder).toBe(dataDir);
-  await third.server.allow('postgres');
+});
+
+test('users who are let in at the same time are all remembered', async () => {
+  await using shared = await sharePostgres({ dataDir: join(folder, 'data'), durable: false });
+  const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+  const client = new pg.Client({ connectionString: shared.server.url() });
+  await client.connect();
+  for (const name of names) await client.query(`create role ${name}`);
+  await client.end();
+  await Promise.all(names.map((name) => shared.server.allow(name)));
+  const file = join(shared.server.folder, 'cluster', 'fleet-passwords.json');
+  expect(Object.keys(JSON.parse(await readFile(file, 'utf8'))).sort()).toEqual([...names, 'postgres']);
 });
