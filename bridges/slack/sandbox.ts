@@ -23,8 +23,21 @@ function no(error: string, more: object = {}): SandboxAnswer {
   return { status: 200, body: { ok: false, error, ...more } };
 }
 
+/** Slack takes a method's arguments from the query, a form or a JSON body. */
+function argumentsOf(request: SandboxRequest): URLSearchParams {
+  const isJson = request.headers['content-type']?.startsWith('application/json') === true;
+  const body = isJson ? Object.entries(request.json() as object).map(asText) : [...request.form()];
+  return new URLSearchParams([...request.query, ...body]);
+}
+
+function asText([name, value]: readonly [string, unknown]): [string, string] {
+  return [name, typeof value === 'string' ? value : JSON.stringify(value)];
+}
+
+/** From the header, or as other SDKs send it, from the form. */
 function tokenOf(request: SandboxRequest): string | undefined {
-  return /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1];
+  const bearer = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1];
+  return bearer ?? (request.method === 'POST' ? (argumentsOf(request).get('token') ?? undefined) : undefined);
 }
 
 function answer(workspace: Workspace, request: SandboxRequest, name: string): SandboxAnswer {
@@ -36,7 +49,7 @@ function answer(workspace: Workspace, request: SandboxRequest, name: string): Sa
   }
   workspace.deliverDue();
   try {
-    return ok(method.answer(workspace, request.form()));
+    return ok(method.answer(workspace, argumentsOf(request)));
   } catch (error) {
     if (error instanceof SlackRefusal) return no(error.code);
     throw error;
@@ -55,13 +68,11 @@ export async function startSandbox({ port }: SandboxOptions): Promise<Sandbox> {
   const server = await SandboxServer.start(
     {
       name: 'slack',
-      routes: [
-        {
-          method: 'POST',
-          path: '/api/:method',
-          answer: (request, { method = '' }) => answer(workspace, request, method),
-        },
-      ],
+      routes: ['GET', 'POST'].map((method) => ({
+        method,
+        path: '/api/:name',
+        answer: (request, { name = '' }) => answer(workspace, request, name),
+      })),
       authorize: (request) => {
         const token = tokenOf(request);
         if (token === undefined) return no('not_authed');
