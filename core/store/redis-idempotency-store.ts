@@ -1,6 +1,8 @@
+import type { Redis } from 'ioredis';
 import { type Claim, type IdempotencyStore, MAX_OUTCOME_BYTES, RECORD_TTL_MS } from '#core/store/idempotency-store.ts';
 import type { RedisConnection } from '#core/store/redis.ts';
 import { RedisScript } from '#core/store/redis-script.ts';
+import { StoreUnavailableError } from '#core/store/store-unavailable.ts';
 
 const PREFIX = 'mcp-bridge:idempotency:';
 
@@ -8,6 +10,14 @@ const PREFIX = 'mcp-bridge:idempotency:';
 const NOW = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)`;
+
+/**
+ * Longer outcomes travel one at a time: Redis answers nobody before it has worked through all that came together, and
+ * would count as hanging. Nor are they read by the script, which copies a long value several times.
+ */
+const LONG_BYTES = 65_536;
+/** A record can change between the claim and the reading of its outcome; more often than that it does not. */
+const MAX_READS = 3;
 
 /** A record with `takenOver` has the outcome of an owner before this one: it counts once the lease has ended. */
 const CLAIM = new RedisScript(`${NOW}
@@ -21,6 +31,7 @@ end
 if record[1] ~= ARGV[1] then return {'reused'} end
 local left = tonumber(record[2]) - now
 if record[3] and left > 0 then return {'in_flight', left} end
+if redis.call('HSTRLEN', KEYS[1], 'outcome') > ${LONG_BYTES} then return {'long'} end
 local outcome = redis.call('HGET', KEYS[1], 'outcome')
 if outcome then return {'done', outcome} end
 if left > 0 then return {'in_flight', left} end
@@ -58,6 +69,8 @@ return 1`);
 export class RedisIdempotencyStore implements IdempotencyStore {
   readonly #redis: RedisConnection;
   readonly #ttlMs: number;
+  /** Settles when no long outcome is on its way. */
+  #traffic: Promise<unknown> = Promise.resolve();
 
   constructor(redis: RedisConnection, { ttlMs = RECORD_TTL_MS }: { readonly ttlMs?: number } = {}) {
     this.#redis = redis;
@@ -66,16 +79,19 @@ export class RedisIdempotencyStore implements IdempotencyStore {
 
   async claim(key: string, fingerprint: string, leaseMs: number, token: string): Promise<Claim> {
     const args = [fingerprint, token, Math.ceil(leaseMs), this.#ttlMs];
-    return asClaim(await this.#redis.run((client) => CLAIM.run(client, PREFIX + key, args)));
+    for (let reads = 0; reads < MAX_READS; reads++) {
+      const claim = asClaim(await this.#redis.run((client) => CLAIM.run(client, PREFIX + key, args)));
+      if (claim !== undefined) return claim;
+      const outcome = await this.#readLong(key, fingerprint);
+      if (outcome !== undefined) return { state: 'done', outcome };
+    }
+    throw new StoreUnavailableError('Redis: a record changes faster than it can be read');
   }
 
   async complete(key: string, token: string, outcome: Uint8Array): Promise<boolean> {
     if (outcome.byteLength > MAX_OUTCOME_BYTES)
       throw new RangeError(`an outcome of ${outcome.byteLength} bytes: at most ${MAX_OUTCOME_BYTES} are recorded`);
-    const done = await this.#redis.run(
-      (client) => COMPLETE.run(client, PREFIX + key, [token, bufferOf(outcome)]),
-      outcome.byteLength,
-    );
+    const done = await this.#send(outcome, (client) => COMPLETE.run(client, PREFIX + key, [token, bufferOf(outcome)]));
     return done === 1;
   }
 
@@ -91,15 +107,33 @@ export class RedisIdempotencyStore implements IdempotencyStore {
     expected: Uint8Array | undefined,
   ): Promise<boolean> {
     const args = [fingerprint, token, Math.ceil(leaseMs), ...(expected === undefined ? [] : [bufferOf(expected)])];
-    const taken = await this.#redis.run(
-      (client) => TAKE_OVER.run(client, PREFIX + key, args),
-      expected?.byteLength ?? 0,
-    );
+    const taken = await this.#send(expected, (client) => TAKE_OVER.run(client, PREFIX + key, args));
     return taken === 1;
   }
 
   async giveBack(key: string, token: string): Promise<void> {
     await this.#redis.run((client) => GIVE_BACK.run(client, PREFIX + key, [token]));
+  }
+
+  /** @returns undefined where the record is gone or another one by now */
+  async #readLong(key: string, fingerprint: string): Promise<Uint8Array | undefined> {
+    const [found, outcome] = await this.#inTurn(() =>
+      this.#redis.run((client) => client.hmgetBuffer(PREFIX + key, 'fingerprint', 'outcome')),
+    );
+    return found?.toString() === fingerprint ? (outcome ?? undefined) : undefined;
+  }
+
+  #send(outcome: Uint8Array | undefined, operation: (client: Redis) => Promise<unknown>): Promise<unknown> {
+    const bytes = outcome?.byteLength ?? 0;
+    return bytes > LONG_BYTES
+      ? this.#inTurn(() => this.#redis.run(operation, bytes))
+      : this.#redis.run(operation, bytes);
+  }
+
+  #inTurn<T>(operation: () => Promise<T>): Promise<T> {
+    const turn = this.#traffic.then(operation);
+    this.#traffic = turn.catch(() => {});
+    return turn;
   }
 }
 
@@ -107,7 +141,8 @@ function bufferOf(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-function asClaim(answer: unknown): Claim {
+/** @returns undefined where there is an outcome that is still to be read */
+function asClaim(answer: unknown): Claim | undefined {
   const [state, value] = answer as readonly [Buffer, unknown];
   switch (String(state)) {
     case 'claimed':
@@ -118,6 +153,8 @@ function asClaim(answer: unknown): Claim {
       return { state: 'done', outcome: value as Buffer };
     case 'reused':
       return { state: 'reused' };
+    case 'long':
+      return undefined;
     default:
       return { state: 'lost' };
   }

@@ -1,4 +1,7 @@
+import { randomBytes } from 'node:crypto';
+import type { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { MAX_OUTCOME_BYTES } from '#core/store/idempotency-store.ts';
 import { RedisConnection } from '#core/store/redis.ts';
 import { RedisIdempotencyStore } from '#core/store/redis-idempotency-store.ts';
 import { StoreUnavailableError } from '#core/store/store-unavailable.ts';
@@ -60,6 +63,62 @@ describe('idempotency records that replicas share', () => {
       state: 'done',
       outcome: Buffer.from([0, 255, 13, 10]),
     });
+  });
+
+  it('many long outcomes asked for at once do not make Redis silent', async () => {
+    const one = replica((await server()).url, 600);
+    const outcome = randomBytes(MAX_OUTCOME_BYTES);
+    await one.store.claim('k', 'f', MINUTE, 'a');
+    await one.store.complete('k', 'a', outcome);
+    const claims = await Promise.all(Array.from({ length: 24 }, (_, i) => one.store.claim('k', 'f', MINUTE, `b${i}`)));
+    for (const claim of claims) expect(claim.state === 'done' && outcome.equals(claim.outcome)).toBe(true);
+    expect(one.redis.stats).toMatchObject({ state: 'ready', timeouts: 0 });
+  });
+
+  it('many long outcomes recorded at once go to Redis one after the other', async () => {
+    const one = replica((await server()).url);
+    const outcome = randomBytes(300_000);
+    const names = Array.from({ length: 8 }, (_, i) => `k${i}`);
+    for (const name of names) await one.store.claim(name, 'f', MINUTE, 'a');
+    const run = one.redis.run.bind(one.redis);
+    let long = 0;
+    const atOnce: number[] = [];
+    vi.spyOn(one.redis, 'run').mockImplementation(async (operation, sentBytes = 0) => {
+      if (sentBytes > 0) atOnce.push(++long);
+      return run(operation, sentBytes).finally(() => {
+        if (sentBytes > 0) long--;
+      });
+    });
+    const all = names.map((name) => one.store.complete(name, 'a', outcome));
+    await expect(one.store.claim('other', 'f', MINUTE, 'a')).resolves.toEqual({ state: 'claimed' });
+    expect(await Promise.all(all)).toEqual(names.map(() => true));
+    expect(atOnce).toEqual(names.map(() => 1));
+  });
+
+  it('a long outcome that is gone by the time it is read is claimed anew, and never that of other arguments', async () => {
+    const { redis, store } = replica((await server()).url);
+    const long = (byte: number) => Buffer.alloc(300_000, byte);
+    const record = 'mcp-bridge:idempotency:k';
+    const claimWhile = async (change: (client: Redis) => Promise<unknown>): Promise<unknown> => {
+      await redis.run((client) => client.del(record));
+      await store.claim('k', 'f', MINUTE, 'a');
+      await store.complete('k', 'a', long(1));
+      const run = redis.run.bind(redis);
+      let operations = 0;
+      const spy = vi.spyOn(redis, 'run').mockImplementation(async (operation, sentBytes) => {
+        operations += 1;
+        if (operations === 2) await run(change);
+        return run(operation, sentBytes);
+      });
+      const claim = await store.claim('k', 'f', MINUTE, 'b');
+      spy.mockRestore();
+      return claim;
+    };
+    expect(await claimWhile((client) => client.del(record))).toEqual({ state: 'claimed' });
+    const others = (client: Redis) => client.hset(record, { fingerprint: 'other', outcome: long(2), leaseEnd: 0 });
+    expect(await claimWhile(others)).toEqual({ state: 'reused' });
+    const later = (client: Redis) => client.hset(record, { outcome: long(3) });
+    expect(await claimWhile(later)).toEqual({ state: 'done', outcome: long(3) });
   });
 
   it('a record is kept for 24 hours from its claim, in one key of ours (P7)', async () => {
