@@ -1,16 +1,11 @@
+import type { Owned } from '#core/policy/keyed-call.ts';
 import type { IdempotencyStore } from '#core/store/idempotency-store.ts';
 import { StoreUnavailableError } from '#core/store/store-unavailable.ts';
 
 /** How a claimed key ends: with an outcome to record, or released because nothing ran. */
-export interface Settlement {
-  readonly key: string;
-  readonly token: string;
+export interface Settlement extends Owned {
   /** Undefined: released. */
   readonly outcome: Uint8Array | undefined;
-  /** False where the claim got no answer: the store may or may not have taken it, and it is released to be sure. */
-  readonly claimed: boolean;
-  /** Until then the store keeps the record, by the clock of the recorder. */
-  readonly expiresAtMs: number;
 }
 
 export interface RecorderOptions {

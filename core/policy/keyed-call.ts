@@ -7,7 +7,7 @@ import { canonicalArguments } from '#core/policy/canonical-arguments.ts';
 export interface Owned {
   readonly key: string;
   readonly token: string;
-  /** False where the claim got no answer. */
+  /** False where the claim got no answer: the store may or may not have taken it, and it is released to be sure. */
   readonly claimed: boolean;
   /** Until then the store keeps the record, by the clock of the recorder. */
   readonly expiresAtMs: number;
