@@ -17,7 +17,9 @@ import { startTlsFront, type TlsFront } from './tls-front.ts';
 
 const GENERAL = 'C0GENERAL01';
 
-const PLATFORM = `slack-mcp-server-${process.platform}-${process.arch === 'x64' ? 'amd64' : process.arch}`;
+/** One package for each platform; this one is locked here. */
+const BINARY = 'slack-mcp-server-linux-amd64';
+const RUNS_HERE = process.platform === 'linux' && process.arch === 'x64';
 
 let folder: string;
 let sandbox: Sandbox;
@@ -25,7 +27,8 @@ let front: TlsFront;
 let slack: Swapped;
 
 beforeAll(async () => {
-  const binary = join(installed(PLATFORM), 'bin', PLATFORM);
+  if (!RUNS_HERE) return;
+  const binary = join(installed(BINARY), 'bin', BINARY);
   folder = await mkdtemp(join(tmpdir(), 'fleet-slack-go-'));
   sandbox = await startSandbox({ dataDir: folder });
   front = await startTlsFront(['slack.com', 'fenwick-events.slack.com'], sandbox.url ?? '');
@@ -74,7 +77,7 @@ afterAll(async () => {
 
 const sends = () => receivedBy(sandbox, '/api/chat.postMessage');
 
-it('lists its tools, and each has the effect of the config', async () => {
+it.runIf(RUNS_HERE)('lists its tools, and each has the effect of the config', async () => {
   expect(await effectsOf(slack)).toEqual({
     channels_list: 'read',
     channels_me: 'read',
@@ -95,14 +98,14 @@ it('lists its tools, and each has the effect of the config', async () => {
   });
 });
 
-it('reads channels and what was said in one', async () => {
+it.runIf(RUNS_HERE)('reads channels and what was said in one', async () => {
   const channels = await slack.call('channels_list', { channel_types: 'public_channel' });
   expect([channels.status, channels.isError, channels.said.includes('#general')]).toEqual([200, false, true]);
   const history = await slack.call('conversations_history', { channel_id: GENERAL, limit: '5' });
   expect([history.isError, history.said.includes('Welcome to the spring season')]).toEqual([false, true]);
 });
 
-it('posts once for one key, and not at all without one', async () => {
+it.runIf(RUNS_HERE)('posts once for one key, and not at all without one', async () => {
   const message = { channel_id: GENERAL, payload: 'Doors open at 18:00', content_type: 'text/plain' };
   const before = (await sends()).length;
   const without = await slack.call('conversations_add_message', message);
@@ -114,16 +117,16 @@ it('posts once for one key, and not at all without one', async () => {
   expect((await sends()).length - before).toBe(1);
 });
 
-it("hands Slack's refusal on as an error of the tool", async () => {
+it.runIf(RUNS_HERE)("hands Slack's refusal on as an error of the tool", async () => {
   const nowhere = { channel_id: 'C0NOWHERE99', payload: 'x', content_type: 'text/plain' };
   const refused = await slack.call('conversations_add_message', nowhere, { 'idempotency-key': 'nowhere-1' });
   expect([refused.status, refused.isError, refused.said]).toEqual([200, true, 'channel_not_found']);
 });
 
-it('asked for no host but the ones of Slack', () => {
+it.runIf(RUNS_HERE)('asked for no host but the ones of Slack', () => {
   expect(front.refused).toEqual([]);
 });
 
-it('ends with the fleet', async () => {
+it.runIf(RUNS_HERE)('ends with the fleet', async () => {
   await endsClean(slack);
 });
