@@ -1,9 +1,14 @@
 import { defineConfig } from 'vitest/config';
 
+/** These take minutes together and have a run of their own (`npm run test:bridges`). */
+export const BRIDGES_IN_DEPTH: readonly string[] = [
+  'test/bridges/*/{cancel,database,faults,never-twice,sandbox}.test.ts',
+];
+
 export default defineConfig({
   test: {
     include: ['test/*.test.ts', 'test/core/**/*.test.ts', 'test/bridges/**/*.test.ts', 'test/contract/**/*.test.ts'],
-    exclude: ['**/node_modules/**', '**/*.long.test.ts'],
+    exclude: ['**/node_modules/**', '**/*.long.test.ts', ...BRIDGES_IN_DEPTH],
     globalSetup: ['test/support/provide-redis.ts'],
     setupFiles: ['test/support/leaks.ts'],
     pool: 'forks',

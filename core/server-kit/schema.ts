@@ -11,7 +11,7 @@ export interface ObjectSchema {
 
 const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d)$/;
 /** No more than this, so that its cost grows with the length of the longest text beside it, not with its square. */
-const NO_SPACE = /^\S+$/;
+const SOMEBODY_AT = /^[^\s@]+@/;
 
 function isInstant(text: string): boolean {
   const day = text.slice(0, 10);
@@ -35,7 +35,7 @@ export const instant = z
 export const emailAddress = z
   .string()
   .max(254)
-  .regex(NO_SPACE, 'must be an e-mail address')
+  .regex(SOMEBODY_AT, 'must be an e-mail address')
   .refine((text) => z.regexes.email.test(text), { message: 'must be an e-mail address' })
   .meta({ format: 'email' });
 
