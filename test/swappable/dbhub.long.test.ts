@@ -58,7 +58,7 @@ beforeAll(async () => {
     'postgres',
     {
       command: process.execPath,
-      args: [entry, '--transport', 'stdio', '--config', join(folder, 'dbhub.toml')],
+      args: [entry, '--transport', 'stdio', '--config', 'dbhub.toml'],
       // biome-ignore lint/suspicious/noTemplateCurlyInString: this is how the operator writes it.
       env: { DATABASE_URL: '${DATABASE_URL}' },
       cwd: folder,

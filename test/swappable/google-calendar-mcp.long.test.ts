@@ -118,6 +118,23 @@ it('creates an event once for one key, and not at all without one', async () => 
   expect(await creations()).toHaveLength(1);
 });
 
+it.each([
+  ['as it is asked to', { sendUpdates: 'none' }, 'none'],
+  ['all of them where nothing is said', {}, 'all'],
+])('mails the guests of a deleted event: %s', async (_, said, sent) => {
+  const eventId = `guests${sent}00`.replaceAll(/[^a-v0-9]/g, '0');
+  const event = { calendarId: 'primary', eventId, summary: 'Rehearsal', allowDuplicates: true };
+  const hours = { start: '2031-05-07T10:00:00', end: '2031-05-07T11:00:00', sendUpdates: 'none' };
+  const created = await calendar.call('create-event', { ...event, ...hours }, { 'idempotency-key': eventId });
+  expect([created.status, created.isError]).toEqual([200, false]);
+  const deleted = await calendar.call('delete-event', { calendarId: 'primary', eventId, ...said });
+  expect([deleted.status, deleted.isError]).toEqual([200, false]);
+  expect((await receivedBy(sandbox, `${EVENTS}/${eventId}`)).at(-1)).toMatchObject({
+    method: 'DELETE',
+    query: { sendUpdates: sent },
+  });
+});
+
 it('hands on that Google knows no such event', async () => {
   const missing = await calendar.call('get-event', { calendarId: 'primary', eventId: 'nosuchevent00' });
   expect([missing.status, missing.isError]).toEqual([200, true]);

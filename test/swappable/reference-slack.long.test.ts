@@ -86,11 +86,15 @@ it('posts once for one key, and not at all without one', async () => {
   expect(await receivedBy(sandbox, '/api/chat.postMessage')).toHaveLength(1);
 });
 
-it("hides Slack's refusal in a good answer", async () => {
+it("hides Slack's refusal in a good answer, which is kept for its key", async () => {
   const nowhere = { channel_id: 'C0NOWHERE99', text: 'x' };
   const refused = await slack.call('slack_post_message', nowhere, { 'idempotency-key': 'nowhere-1' });
   expect([refused.status, refused.isError]).toEqual([200, false]);
   expect(JSON.parse(refused.said)).toEqual({ ok: false, error: 'channel_not_found' });
+  const sent = (await receivedBy(sandbox, '/api/chat.postMessage')).length;
+  const again = await slack.call('slack_post_message', nowhere, { 'idempotency-key': 'nowhere-1' });
+  expect([again.status, again.said]).toEqual([200, refused.said]);
+  expect(await receivedBy(sandbox, '/api/chat.postMessage')).toHaveLength(sent);
 });
 
 it('ends with the fleet', async () => {

@@ -16,6 +16,8 @@ import { effectsOf, endsClean, receivedBy, type Swapped, swap } from './swapped.
 import { startTlsFront, type TlsFront } from './tls-front.ts';
 
 const GENERAL = 'C0GENERAL01';
+/** Allowed to be posted to, and not there. */
+const NOWHERE = 'C0NOWHERE99';
 
 /** One package for each platform; this one is locked here. */
 const BINARY = 'slack-mcp-server-linux-amd64';
@@ -40,7 +42,7 @@ beforeAll(async () => {
       env: {
         // biome-ignore lint/suspicious/noTemplateCurlyInString: this is how the operator writes it.
         SLACK_MCP_XOXB_TOKEN: '${SLACK_BOT_TOKEN}',
-        SLACK_MCP_ADD_MESSAGE_TOOL: 'true',
+        SLACK_MCP_ADD_MESSAGE_TOOL: `${GENERAL},${NOWHERE}`,
         SLACK_MCP_REACTION_TOOL: 'true',
         SLACK_MCP_USERS_CACHE: join(folder, 'users.json'),
         SLACK_MCP_CHANNELS_CACHE: join(folder, 'channels.json'),
@@ -118,9 +120,17 @@ it.runIf(RUNS_HERE)('posts once for one key, and not at all without one', async 
 });
 
 it.runIf(RUNS_HERE)("hands Slack's refusal on as an error of the tool", async () => {
-  const nowhere = { channel_id: 'C0NOWHERE99', payload: 'x', content_type: 'text/plain' };
+  const nowhere = { channel_id: NOWHERE, payload: 'x', content_type: 'text/plain' };
   const refused = await slack.call('conversations_add_message', nowhere, { 'idempotency-key': 'nowhere-1' });
   expect([refused.status, refused.isError, refused.said]).toEqual([200, true, 'channel_not_found']);
+});
+
+it.runIf(RUNS_HERE)('posts to no channel that the config does not name', async () => {
+  const before = (await sends()).length;
+  const elsewhere = { channel_id: 'C0AURORA002', payload: 'x', content_type: 'text/plain' };
+  const refused = await slack.call('conversations_add_message', elsewhere, { 'idempotency-key': 'elsewhere-1' });
+  expect([refused.status, refused.isError]).toEqual([200, true]);
+  expect(await sends()).toHaveLength(before);
 });
 
 it.runIf(RUNS_HERE)('asked for no host but the ones of Slack', () => {
