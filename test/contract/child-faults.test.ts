@@ -335,7 +335,7 @@ it('C17 a child that stops reading: refused once its buffer is full, 504 for wha
   using ledger = new Ledger();
   await using fleet = await Fleet.fake(
     { FAKE_LEDGER: ledger.path },
-    { pool: { min: 1, max: 1, concurrency: 64, maxShareOfTool: 1 }, tools: { echo: { deadlineMs: 2_000 } } },
+    { pool: { min: 1, max: 1, concurrency: 64, maxShareOfTool: 1 }, tools: { echo: { deadlineMs: 4_000 } } },
   );
   expect((await fleet.call('stop-reading')).status).toBe(200);
   const text = 'x'.repeat(200_000);
