@@ -54,7 +54,9 @@ function ours({ port, opsPort, child, dir }: Place): readonly string[] {
   const tools = { '*': { effect: 'read' } };
   const echo = { command: process.execPath, args: [child], pool, tools };
   writeFileSync(file, JSON.stringify({ mcpServers: { echo } }));
-  return [OURS, 'serve', '--config', file, '--port', `${port}`, '--ops-port', `${opsPort}`, '--host', '127.0.0.1'];
+  // The flag is that of the npm scripts: large results are garbage at once, and a small old space is collected for it.
+  const node = ['--initial-old-space-size=64', OURS];
+  return [...node, 'serve', '--config', file, '--port', `${port}`, '--ops-port', `${opsPort}`, '--host', '127.0.0.1'];
 }
 
 /** Every policy on: keys, a quota that nobody reaches, the breaker; no audit. */
