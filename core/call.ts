@@ -63,6 +63,11 @@ export interface TraceContext {
   readonly tracestate?: string;
 }
 
+/** The trace id in it, as logs and answers name it. */
+export function traceIdOf(trace: TraceContext | undefined): string | undefined {
+  return trace?.traceparent.slice(3, 35);
+}
+
 /** One validated call of a known tool, as it travels through policies, pool and child. */
 export interface ToolCall {
   readonly bridge: string;

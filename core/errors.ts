@@ -131,5 +131,13 @@ export class BridgeError extends Error {
   }
 }
 
+/** Anything thrown that is no {@link BridgeError}: a bug of ours, after which nobody knows what ran. Nothing of its text is shown. */
+export function internalError(cause: unknown): BridgeError {
+  return new BridgeError('internal', 'an error inside the bridge; its log names it by this request id', {
+    executed: 'maybe',
+    cause,
+  });
+}
+
 /** The reason a call's signal carries when its client went away: nobody is left to read an answer. */
 export const CLIENT_GONE: unique symbol = Symbol('client gone');

@@ -1,5 +1,5 @@
 import type { Bridge } from '#core/bridge.ts';
-import type { CallReport, TraceContext } from '#core/call.ts';
+import { type CallReport, type TraceContext, traceIdOf } from '#core/call.ts';
 import type { Tool } from '#core/mcp/catalog.ts';
 import type { Edge } from './edge.ts';
 import type { Answer, Exchange } from './exchange.ts';
@@ -64,7 +64,7 @@ export function problemOf(edge: Edge, inquiry: Inquiry, error: unknown): Problem
     bridge: inquiry.bridge?.name,
     tool: inquiry.toolName,
     effect: inquiry.tool?.policy.effect,
-    traceId: inquiry.trace?.traceparent.slice(3, 35),
+    traceId: traceIdOf(inquiry.trace),
     allow: inquiry.allow,
   };
   const problem = toProblem(error, context);

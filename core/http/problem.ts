@@ -1,5 +1,5 @@
 import type { Effect } from '#core/call.ts';
-import { BridgeError, type ErrorCode, type Executed } from '#core/errors.ts';
+import { BridgeError, type ErrorCode, type Executed, internalError } from '#core/errors.ts';
 import type { Answer } from './exchange.ts';
 import { asciiJson } from './json-text.ts';
 
@@ -103,13 +103,7 @@ export function isRetryable(code: ErrorCode, executed: Executed, effect: Effect 
  * `internal`, executed `maybe`, and nothing of its text is shown.
  */
 export function toProblem(thrown: unknown, context: ProblemContext): Problem {
-  const error =
-    thrown instanceof BridgeError
-      ? thrown
-      : new BridgeError('internal', 'an error inside the bridge; its log names it by this request id', {
-          executed: 'maybe',
-          cause: thrown,
-        });
+  const error = thrown instanceof BridgeError ? thrown : internalError(thrown);
   const kind: ProblemKind = PROBLEMS[error.code];
   const retryAfterMs = retryAfter(error, kind.status);
   const body = {

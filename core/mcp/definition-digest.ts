@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { sortedMembers } from '#core/json/sorted-members.ts';
 import type { ToolDefinition } from '#core/mcp/catalog.ts';
 
 /**
@@ -6,16 +7,7 @@ import type { ToolDefinition } from '#core/mcp/catalog.ts';
  * annotations, as JSON with sorted keys, so that the order a server happens to write them in does not matter.
  */
 export function definitionSha256(definition: ToolDefinition): string {
+  // Definitions nested too deep for this have not passed the catalog.
   const { name, description, inputSchema, outputSchema, annotations } = definition;
-  return hash('sha256', JSON.stringify(sorted({ name, description, inputSchema, outputSchema, annotations })));
-}
-
-/** Definitions nested too deep for this have not passed the catalog. */
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (typeof value !== 'object' || value === null) return value;
-  // A `__proto__` of the child's stays a member like any other.
-  const copy: Record<string, unknown> = Object.create(null);
-  for (const key of Object.keys(value).sort()) copy[key] = sorted((value as Record<string, unknown>)[key]);
-  return copy;
+  return hash('sha256', JSON.stringify(sortedMembers({ name, description, inputSchema, outputSchema, annotations })));
 }

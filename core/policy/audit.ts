@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { Policy, ToolCall, TraceContext } from '#core/call.ts';
+import { type Policy, type ToolCall, type TraceContext, traceIdOf } from '#core/call.ts';
 import { BridgeError, type Executed } from '#core/errors.ts';
 import type { Principal } from '#core/principal.ts';
 import type { AuditLog, AuditRow } from '#core/store/audit-store.ts';
@@ -104,8 +104,4 @@ function record(log: AuditLog, clock: AuditClock, call: ToolCall, outcome: strin
 function recordHashed(log: AuditLog, row: Writable<AuditRow>, argumentsJson: string): void {
   row.argumentsSha256 = hash('sha256', argumentsJson);
   log.record(row);
-}
-
-function traceIdOf(trace: TraceContext | undefined): string | undefined {
-  return trace?.traceparent.slice(3, 35);
 }

@@ -1,3 +1,5 @@
+import { sortedMembers } from '#core/json/sorted-members.ts';
+
 /**
  * A call's arguments with the members of every object in one order, so that two bodies that mean the same are the same
  * text. Whitespace, escapes and the spelling of numbers were settled when the arguments were serialised anew.
@@ -5,7 +7,7 @@
  */
 export function canonicalArguments(json: string): string {
   const value: unknown = JSON.parse(json);
-  return isSorted(value) ? json : JSON.stringify(sorted(value));
+  return isSorted(value) ? json : JSON.stringify(sortedMembers(value));
 }
 
 /** Most arguments are: a few members, or the work of a serialiser that sorts. */
@@ -18,13 +20,4 @@ function isSorted(value: unknown): boolean {
     previous = key;
   }
   return true;
-}
-
-function sorted(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) return value.map(sorted);
-  // A member named `__proto__` stays a member like any other.
-  const copy: Record<string, unknown> = Object.create(null);
-  for (const key of Object.keys(value).sort()) copy[key] = sorted((value as Record<string, unknown>)[key]);
-  return copy;
 }

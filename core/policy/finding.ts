@@ -1,6 +1,6 @@
 import type { ToolResult } from '#core/call.ts';
 import { replaceMember } from '#core/json/replace-member.ts';
-import { said, structuredContentOf, type ToolFailure, toolFailureOf } from '#core/policy/tool-failure.ts';
+import { isObject, said, structuredContentOf, type ToolFailure, toolFailureOf } from '#core/policy/tool-failure.ts';
 
 /** What a tool that was only to look says it found. */
 export type Finding =
@@ -47,8 +47,4 @@ export function readFinding(answer: ToolResult): Finding | undefined {
 
 function resultOf(body: readonly Buffer[]): ToolResult {
   return { body, length: body.reduce((sum, piece) => sum + piece.length, 0), isError: false };
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

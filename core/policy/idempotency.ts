@@ -1,6 +1,6 @@
 import { hash, randomUUID } from 'node:crypto';
 import type { Invoke, Policy, ToolCall, ToolResult } from '#core/call.ts';
-import { BridgeError } from '#core/errors.ts';
+import { BridgeError, internalError } from '#core/errors.ts';
 import { decodeOutcome, encodeOutcome } from '#core/policy/idempotency-outcome.ts';
 import {
   cannotBeAsked,
@@ -218,8 +218,5 @@ function isDeparture(thrown: unknown, call: ToolCall): boolean {
 function asBridgeError(thrown: unknown, call: ToolCall): BridgeError {
   if (thrown instanceof BridgeError) return thrown;
   if (isDeparture(thrown, call)) return givenUp();
-  return new BridgeError('internal', 'an error inside the bridge; its log names it by this request id', {
-    executed: 'maybe',
-    cause: thrown,
-  });
+  return internalError(thrown);
 }

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { ToolCall } from '#core/call.ts';
+import { type ToolCall, traceIdOf } from '#core/call.ts';
 import type { FirstRequest } from '#core/errors.ts';
 import { canonicalArguments } from '#core/policy/canonical-arguments.ts';
 
@@ -30,7 +30,7 @@ export function leaseMsOf(call: ToolCall): number {
 
 /** The request that a recorded outcome answered. */
 export function requestOf(call: ToolCall): FirstRequest {
-  return { requestId: call.requestId, traceId: call.trace?.traceparent.slice(3, 35) };
+  return { requestId: call.requestId, traceId: traceIdOf(call.trace) };
 }
 
 /** Waits for a settlement, but not beyond the call's deadline. */
