@@ -1,6 +1,6 @@
 import type { ToolContext } from '../../core/server-kit/tool-context.ts';
 
-/** Longest wait for one answer where the call has more time than that. */
+/** Longest wait for one answer. A call with less time than that is ended by its signal, which says why. */
 const MAX_REQUEST_MS = 60_000;
 
 /** What every request to Google obeys, as the SDK takes it beside a method's parameters. */
@@ -14,13 +14,10 @@ export interface RequestOptions {
 }
 
 /** Options of one request: it ends with its call, and the SDK never repeats it by itself. */
-export function requestOptions(
-  { signal, remainingMs }: Pick<ToolContext, 'signal' | 'remainingMs'>,
-  rootUrl: string | undefined,
-): RequestOptions {
+export function requestOptions({ signal }: Pick<ToolContext, 'signal'>, rootUrl: string | undefined): RequestOptions {
   return {
     signal,
-    timeout: Math.max(1, Math.floor(Math.min(remainingMs(), MAX_REQUEST_MS))),
+    timeout: MAX_REQUEST_MS,
     retry: false,
     retryConfig: { retry: 0 },
     ...(rootUrl === undefined ? {} : { rootUrl }),
