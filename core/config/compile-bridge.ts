@@ -125,7 +125,7 @@ export function compileManifest(
         ? undefined
         : expand(fromFile, environment, `${where}.env.${variable.name}`, problems).text;
     const value =
-      said || (variable.secret ? environment.secret(variable.name, problems) : environment.get(variable.name));
+      said || (variable.secret ? environment.secret(variable.name, problems, 'unset') : environment.get(variable.name));
     if (value === undefined) continue;
     own[variable.name] = value;
     if (variable.secret) secrets.push(value);

@@ -30,9 +30,10 @@ export class Environment {
 
   /**
    * A secret: `NAME`, or the content of the file that `NAME_FILE` names, without its last line break.
-   * Both set, and a file that cannot be read or is empty, are problems that name the variable only.
+   * Both set, and a file that cannot be read or is empty, are problems that name the variable only. `unset` takes an
+   * empty file as an empty variable, with a warning: for what a stack mounts whether or not anybody has it.
    */
-  secret(name: string, problems: Problems): string | undefined {
+  secret(name: string, problems: Problems, emptyFile: 'refused' | 'unset' = 'refused'): string | undefined {
     const value = this.get(name);
     const variable = `${name}_FILE`;
     const path = this.get(variable);
@@ -52,11 +53,10 @@ export class Environment {
       return undefined;
     }
     const secret = content.replace(/\r?\n$/, '');
-    if (secret === '') {
-      problems.add(variable, 'its file is empty; write the secret into it');
-      return undefined;
-    }
-    return secret;
+    if (secret !== '') return secret;
+    if (emptyFile === 'unset') problems.warn(variable, 'its file is empty and counts as unset');
+    else problems.add(variable, 'its file is empty; write the secret into it');
+    return undefined;
   }
 }
 

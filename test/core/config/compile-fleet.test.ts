@@ -79,6 +79,13 @@ it('an empty variable is an unset one', async () => {
   expect(config.bridges[0]).toMatchObject({ mode: 'not_configured', missing: ['STRIPE_SECRET_KEY'], pool: { max: 4 } });
 });
 
+it('an empty secret file of a bridge is an unset variable, with a warning: a stack mounts it for whoever has none', async () => {
+  const { config, problems } = await examine({ STRIPE_SECRET_KEY_FILE: '/dev/null' }, stripe);
+  expect(problems).toEqual([]);
+  expect(config.bridges[0]).toMatchObject({ mode: 'not_configured', missing: ['STRIPE_SECRET_KEY'] });
+  expect(config.warnings).toEqual([{ where: 'STRIPE_SECRET_KEY_FILE', what: 'its file is empty and counts as unset' }]);
+});
+
 it('the server of a bridge gets the variables its manifest names, and nothing else', async () => {
   const { config } = await examine(
     { ...key, STRIPE_ACCOUNT: 'acct', AWS_SECRET: 'x', NODE_OPTIONS: '-r y', PATH: '/bin' },
@@ -126,7 +133,11 @@ it.each([
     { STRIPE_SECRET_KEY_FILE: '/dev/zero' },
     /^STRIPE_SECRET_KEY_FILE: its file cannot be read \(it is longer than 262144 bytes\)/,
   ],
-  ['is empty', { STRIPE_SECRET_KEY_FILE: '/dev/null' }, /^STRIPE_SECRET_KEY_FILE: its file is empty/],
+  [
+    'of the process is empty',
+    { ...key, REDIS_URL_FILE: '/dev/null' },
+    /^REDIS_URL_FILE: its file is empty; write the secret into it/,
+  ],
 ])('a secret file that %s is a problem of its variable', async (_, env, expected) => {
   const { problems } = await examine(env, stripe);
   expect(problems).toEqual([expect.stringMatching(expected)]);
