@@ -26,6 +26,12 @@ interface AuditTailOptions {
   readonly since?: string;
 }
 
+interface StatusOptions {
+  readonly watch?: true;
+  readonly json?: true;
+  readonly interval?: string;
+}
+
 const dashes = process.argv.indexOf('--');
 const ownArguments = dashes === -1 ? process.argv : process.argv.slice(0, dashes);
 /** What follows `--`: the command to serve, which is not ours to parse. */
@@ -135,6 +141,27 @@ program
     process.exit(
       await pin(fleetArguments(bridge === undefined ? [] : [bridge], options), { file, check: check === true }),
     );
+  });
+
+program
+  .command('status')
+  .description('what every replica does, read from the ops ports; ends with 1 where one does not answer')
+  .argument('[addresses...]', 'host, host:port or URL; a name stands for every address it has (127.0.0.1:9464)')
+  .option('-w, --watch', 'again and again, until Ctrl-C')
+  .option('--interval <seconds>', 'between two looks, which figures are then about (with --watch 2)')
+  .option('--json', 'one JSON object per look')
+  .addHelpText(
+    'after',
+    `
+Examples:
+  fleet status
+  fleet status mcp-slack mcp-stripe --watch
+  fleet status 10.0.3.4 10.0.3.5:9465 --json --interval 5`,
+  )
+  .action(async (targets: string[], options: StatusOptions) => {
+    const { status } = await import('./status.ts');
+    const { watch = false, json = false, interval } = options;
+    process.exit(await status({ targets, watch, json, interval }));
   });
 
 const audit = program.command('audit').description('read the audit that is kept in AUDIT_DATABASE_URL');

@@ -31,6 +31,8 @@ const CASES: readonly { readonly file: string; readonly code: string; readonly a
   ...allowed('core/server-kit', "'@modelcontextprotocol/sdk/types.js'", "'zod'"),
   ...forbidden('core/postgres-kit', "'#core/pool/pool.ts'", "'#core/server-kit/serve.ts'", "'hono'"),
   ...allowed('core/postgres-kit', "'pg'", "'#core/server-kit/tool-error.ts'", "'node:child_process'"),
+  ...forbidden('core/fleet-status', "'#core/pool/pool.ts'", "'#core/http/app.ts'", "'undici'"),
+  ...allowed('core/fleet-status', "'#core/printable.ts'"),
   ...forbidden('core/cli', "'hono'", "'zod'", "'node:child_process'"),
   ...allowed('core/cli', "'commander'"),
 ];
