@@ -5,7 +5,7 @@ set -euo pipefail
 if [[ ${1:-postgres} == -* ]]; then set -- postgres "$@"; fi
 if [[ $1 != postgres ]]; then exec "$@"; fi
 if (($(id -u) == 0)); then
-  mkdir -p "$PGDATA"
+  mkdir -p "$PGDATA" /run/postgresql
   chown -R postgres:postgres "$PGDATA" /run/postgresql
   exec setpriv --reuid=postgres --regid=postgres --init-groups "${BASH_SOURCE[0]}" "$@"
 fi
