@@ -2,10 +2,17 @@
 /** The command `fleet`: the only place that parses the command line. Each command is loaded when it is run. */
 import { Command, CommanderError, Option } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
+import type { DeployOptions } from './deploy.ts';
+import type { DoctorOptions } from './doctor.ts';
+import type { DownOptions } from './down.ts';
 import { EXIT } from './exit-codes.ts';
 import type { FleetArguments } from './fleet-arguments.ts';
 import type { KeyArguments } from './key.ts';
+import type { LogsOptions } from './logs.ts';
+import type { OperationOptions } from './operation.ts';
 import type { PinOptions } from './pin.ts';
+import type { ScaleOptions } from './scale.ts';
+import type { UpOptions } from './up.ts';
 
 interface Options {
   readonly config?: string;
@@ -127,6 +134,18 @@ program
   });
 
 program
+  .command('health')
+  .description('whether the process on this machine is well, for container engines: 0 or 1, and one line that says why')
+  .addHelpText(
+    'after',
+    '\nIt asks /readyz at HOST and OPS_PORT. A draining process is left alone; an unconfigured one is not well.',
+  )
+  .action(async () => {
+    const { health } = await import('./health.ts');
+    process.exitCode = await health();
+  });
+
+program
   .command('pin')
   .description('write down what a bridge’s tools are now, so that they cannot change unseen')
   .argument('[bridge]', 'a bridge that comes with fleet, or a server of the config file')
@@ -211,6 +230,122 @@ Examples:
   .action(async (options: KeyArguments) => {
     const { createKey } = await import('./key.ts');
     process.exit(await createKey(options));
+  });
+
+const mode = new Option(
+  '--mode <mode>',
+  'which compose files: dev, prod, cluster or swarm (that of the last up, else dev)',
+);
+const monitoring = new Option('--monitoring', 'with collector, Prometheus, Alertmanager, Grafana and traces');
+const files = new Option('--file <file...>', 'these compose files instead of those of a mode');
+const projectName = new Option('--project-name <name>', 'what the containers are called after (fleet)');
+const timeout = new Option('--timeout <seconds>', 'how long a new replica may take until it is healthy (120)');
+const dryRun = new Option('--dry-run', 'print the steps and do none');
+
+/** A command over containers; what they have in common. */
+function operation(name: string, description: string): Command {
+  return program.command(name).description(description).addOption(mode).addOption(files).addOption(projectName);
+}
+
+operation('up', 'bring the containers from what runs to what the files say, losing no call')
+  .argument('[bridges...]', 'only these, with what they lean on')
+  .addOption(monitoring)
+  .addOption(timeout)
+  .addOption(dryRun)
+  .addOption(new Option('--force-recreate').hideHelp())
+  .addHelpText(
+    'after',
+    `
+The first time it makes compose/secrets and builds the images. What has changed is exchanged one replica at a time.
+
+Examples:
+  fleet up
+  fleet up --mode prod --monitoring
+  fleet up --dry-run`,
+  )
+  .action(async (names: string[], options: UpOptions) => {
+    const { up } = await import('./up.ts');
+    process.exit(await up(names, options));
+  });
+
+operation('down', 'end all containers; data and secrets stay')
+  .option('--volumes', 'throw away what Redis and PostgreSQL hold; needs --yes')
+  .option('--yes', 'it is meant')
+  .addOption(monitoring)
+  .addOption(dryRun)
+  .action(async (options: DownOptions) => {
+    const { down } = await import('./down.ts');
+    process.exit(await down(options));
+  });
+
+operation('logs', 'what the containers have said')
+  .argument('[services...]', 'bridges, front, redis, ...; all where none is named')
+  .option('-f, --follow', 'go on with what comes')
+  .option('--tail <lines>', 'how many lines of each, or all', '200')
+  .action(async (names: string[], options: LogsOptions) => {
+    const { logs } = await import('./logs.ts');
+    process.exit(await logs(names, options));
+  });
+
+operation('scale', 'more or fewer replicas, without touching those that stay')
+  .argument('<numbers...>', 'such as slack=5 stripe=3')
+  .option('--yes', 'also to 0, where nobody answers any more')
+  .addOption(timeout)
+  .addOption(dryRun)
+  .action(async (numbers: string[], options: ScaleOptions) => {
+    const { scale } = await import('./scale.ts');
+    process.exit(await scale(numbers, options));
+  });
+
+operation('deploy', 'another image or other settings, one replica at a time; what is not healthy changes nothing')
+  .argument('<services...>', 'bridges; the front and egress are reloaded')
+  .option('--tag <tag>', 'the image of that tag')
+  .option('--build', 'an image built from this checkout')
+  .option('--yes', 'also what cannot be done without losing calls')
+  .addOption(timeout)
+  .addOption(dryRun)
+  .addHelpText(
+    'after',
+    `
+For each replica: start a new one, wait until it is healthy, stop an old one, which finishes its calls. Broken off, the
+same command goes on. fleet rollback goes the same way back.
+
+Examples:
+  fleet deploy slack --tag 1.4.0
+  fleet deploy slack stripe --build`,
+  )
+  .action(async (names: string[], options: DeployOptions) => {
+    const { deploy } = await import('./deploy.ts');
+    process.exit(await deploy(names, options));
+  });
+
+operation('restart', 'new containers of the same image and settings, one at a time, as after a secret was turned')
+  .argument('<bridges...>', 'bridges')
+  .addOption(timeout)
+  .addOption(dryRun)
+  .action(async (names: string[], options: OperationOptions) => {
+    const { restart } = await import('./deploy.ts');
+    process.exit(await restart(names, options));
+  });
+
+operation('rollback', 'back to the image before the last deploy, one replica at a time')
+  .argument('<bridges...>', 'bridges')
+  .addOption(timeout)
+  .addOption(dryRun)
+  .action(async (names: string[], options: OperationOptions) => {
+    const { rollback } = await import('./rollback.ts');
+    process.exit(await rollback(names, options));
+  });
+
+operation(
+  'doctor',
+  'what is missing on this machine and in this fleet, and how to mend it; ends with 1 where something is',
+)
+  .addOption(monitoring)
+  .option('--json', 'an array of { check, verdict, detail, mend }')
+  .action(async (options: DoctorOptions) => {
+    const { doctor } = await import('./doctor.ts');
+    process.exit(await doctor(options));
   });
 
 function fleetArguments(names: readonly string[], options: Options): FleetArguments {

@@ -1,3 +1,6 @@
+import type { Environment } from '#core/config/environment.ts';
+import type { Problems } from '#core/config/problems.ts';
+
 /** A number an operator may set: its default and the range that makes sense. */
 export interface NumberSetting {
   readonly default: number;
@@ -27,4 +30,20 @@ export function parseNumber(setting: NumberSetting, text: string): number | unde
   if (!(setting.whole ? /^\d{1,15}$/ : /^\d{0,15}(\.\d{1,15})?$/).test(text) || text === '') return undefined;
   const value = Number(text);
   return fits(setting, value) ? value : undefined;
+}
+
+/** The setting from a flag, else from a variable, else its default, which also stands in for a wrong one. */
+export function numberFrom(
+  setting: NumberSetting,
+  environment: Environment,
+  variable: string,
+  problems: Problems,
+  flag?: string | undefined,
+  flagName = '',
+): number {
+  const text = flag ?? environment.get(variable);
+  if (text === undefined) return setting.default;
+  const value = parseNumber(setting, text);
+  if (value === undefined) problems.add(flag === undefined ? variable : flagName, expectation(setting));
+  return value ?? setting.default;
 }

@@ -1,16 +1,13 @@
 import { isIP } from 'node:net';
 import { type AuthSettings, authSettings } from '#core/config/auth-settings.ts';
 import type { Environment } from '#core/config/environment.ts';
-import { expectation, type NumberSetting, parseNumber } from '#core/config/number-setting.ts';
+import { isHostName, type ListenFlags, listenSettings } from '#core/config/listen-settings.ts';
+import { type NumberSetting, numberFrom } from '#core/config/number-setting.ts';
 import type { Problems } from '#core/config/problems.ts';
 import { type StoreSettings, storeSettings } from '#core/config/store-settings.ts';
 
 /** What is said on the command line about the process, as written there. */
-export interface ProcessFlags {
-  readonly host?: string | undefined;
-  readonly port?: string | undefined;
-  readonly opsPort?: string | undefined;
-}
+export type ProcessFlags = ListenFlags;
 
 /** How much is logged; `silent` is nothing at all. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -43,17 +40,10 @@ export interface ProcessSettings {
     /** What calls in flight have after that. */
     readonly budgetMs: number;
   };
-  readonly log: { readonly level: LogLevel };
+  /** `access`: each call has a line. */
+  readonly log: { readonly level: LogLevel; readonly access: boolean };
 }
 
-const PORT = {
-  default: 3000,
-  least: 0,
-  most: 65_535,
-  whole: true,
-  help: 'Main port.',
-} as const satisfies NumberSetting;
-const OPS_PORT = { ...PORT, default: 9464, help: 'Ops port.' } as const satisfies NumberSetting;
 const MAX_BODY_BYTES = {
   default: 1_048_576,
   least: 1024,
@@ -81,15 +71,7 @@ const LOOPBACK_NAMES = ['localhost', '127.0.0.1', '[::1]'] as const;
 
 /** Settings of the process from flags and environment, defaults filled in. */
 export function processSettings(environment: Environment, flags: ProcessFlags, problems: Problems): ProcessSettings {
-  const host = flags.host ?? environment.get('HOST') ?? '127.0.0.1';
-  const hostWhere = flags.host === undefined ? 'HOST' : '--host';
-  if (!isHostName(host)) problems.add(hostWhere, 'must be an address or a host name to listen on');
-  const port = numberFrom(PORT, environment, 'PORT', problems, flags.port, '--port');
-  const opsPort = numberFrom(OPS_PORT, environment, 'OPS_PORT', problems, flags.opsPort, '--ops-port');
-  if (port === opsPort && port !== 0) {
-    const where = flags.opsPort === undefined ? 'OPS_PORT' : '--ops-port';
-    problems.add(where, `is ${opsPort} as the main port is; the ops addresses need a port of their own`);
-  }
+  const { host, port, opsPort, hostWhere } = listenSettings(environment, flags, problems);
   const loopback = isLoopback(host);
   const auth = authSettings(environment, { host: isHostName(host) ? host : undefined, loopback, hostWhere }, problems);
   const ratePerMinute = numberFrom(RATE_PER_MINUTE, environment, 'RATE_PER_MINUTE', problems);
@@ -111,7 +93,7 @@ export function processSettings(environment: Environment, flags: ProcessFlags, p
       delayMs: numberFrom(DRAIN_DELAY_MS, environment, 'DRAIN_DELAY_MS', problems),
       budgetMs: numberFrom(DRAIN_MS, environment, 'DRAIN_MS', problems),
     },
-    log: { level: levelFrom(environment, problems) },
+    log: { level: levelFrom(environment, problems), access: accessFrom(environment, problems) },
   };
 }
 
@@ -121,26 +103,17 @@ export function isLoopback(host: string): boolean {
   return bare === 'localhost' || bare === '::1' || /^(::ffff:)?127(\.\d{1,3}){3}$/.test(bare);
 }
 
-function numberFrom(
-  setting: NumberSetting,
-  environment: Environment,
-  variable: string,
-  problems: Problems,
-  flag?: string | undefined,
-  flagName = '',
-): number {
-  const text = flag ?? environment.get(variable);
-  if (text === undefined) return setting.default;
-  const value = parseNumber(setting, text);
-  if (value === undefined) problems.add(flag === undefined ? variable : flagName, expectation(setting));
-  return value ?? setting.default;
-}
-
 function levelFrom(environment: Environment, problems: Problems): LogLevel {
   const said = environment.get('LOG_LEVEL');
   const level = LOG_LEVELS.find((known) => known === said);
   if (said !== undefined && level === undefined) problems.add('LOG_LEVEL', `must be one of ${LOG_LEVELS.join(', ')}`);
   return level ?? 'info';
+}
+
+function accessFrom(environment: Environment, problems: Problems): boolean {
+  const said = environment.get('ACCESS_LOG');
+  if (said !== undefined && said !== 'on' && said !== 'off') problems.add('ACCESS_LOG', 'must be on or off');
+  return said !== 'off';
 }
 
 function hostsFrom(environment: Environment, problems: Problems): readonly string[] | undefined {
@@ -173,10 +146,6 @@ function listFrom(environment: Environment, variable: string): readonly string[]
     ?.split(',')
     .map((part) => part.trim())
     .filter((part) => part !== '');
-}
-
-function isHostName(host: string): boolean {
-  return isIP(host) !== 0 || (/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/i.test(host) && !/^[\d.]+$/.test(host));
 }
 
 /** How a host is written in a Host header. */
