@@ -3,7 +3,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { BridgeError } from '#core/errors.ts';
-import { directToolAddress } from './address.ts';
+import { directToolAddress, type ToolAddress } from './address.ts';
 import type { App } from './app.ts';
 import { callTool } from './call-tool.ts';
 import { conclude, type Handler } from './conclude.ts';
@@ -14,6 +14,8 @@ import { linger } from './linger.ts';
 import { NodeExchange, type NodeExchangeOwner } from './node-exchange.ts';
 import { createServer } from './node-http.ts';
 import { fromParserError, type ParserError, writeRawProblem } from './parser-error.ts';
+import { PlainConnection, type PlainConnectionOwner } from './plain-connection.ts';
+import type { PlainExchange } from './plain-exchange.ts';
 import { Roster } from './roster.ts';
 import type { Route } from './router.ts';
 
@@ -50,13 +52,19 @@ export interface HttpServerOptions {
 const LAST_ANSWERS_MS = 1_000;
 
 /**
- * The app behind node:http. Calls at a plainly written address are answered by `callTool` directly, without the
- * cost of Request and Response; everything else goes through the router, to the same handlers.
+ * The app behind a port. A connection begins as a {@link PlainConnection} and becomes node:http's with the first request
+ * that is not plainly written. Calls at a plainly written address are answered by `callTool` directly, without the cost of
+ * Request and Response, on both; everything else goes through the router, to the same handlers.
  */
-export class HttpServer implements NodeExchangeOwner, AsyncDisposable {
+export class HttpServer implements NodeExchangeOwner, PlainConnectionOwner, AsyncDisposable {
   readonly sendTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
   readonly #edge: Edge;
   readonly #server: Server;
+  readonly #plain = new Roster<PlainConnection>();
+  #plainCalls = 0;
+  /** Makes a socket one of node:http's. */
+  readonly #adopt: (socket: Socket) => void;
   readonly #loadApp: () => Promise<App>;
   #route: Promise<Route> | undefined;
   readonly #onEvent: (event: ConnectionEvent) => void;
@@ -67,6 +75,7 @@ export class HttpServer implements NodeExchangeOwner, AsyncDisposable {
     this.#edge = edge;
     this.#onEvent = onEvent;
     this.sendTimeoutMs = limits.sendTimeoutMs ?? 60_000;
+    this.keepAliveTimeoutMs = limits.keepAliveTimeoutMs ?? 75_000;
     const headersTimeout = limits.headersTimeoutMs ?? 10_000;
     const requestTimeout = Math.max(limits.requestTimeoutMs ?? 30_000, headersTimeout);
     this.#server = createServer({
@@ -74,7 +83,7 @@ export class HttpServer implements NodeExchangeOwner, AsyncDisposable {
       maxHeaderSize: 16_384,
       headersTimeout,
       requestTimeout,
-      keepAliveTimeout: limits.keepAliveTimeoutMs ?? 75_000,
+      keepAliveTimeout: this.keepAliveTimeoutMs,
       // The time-outs are kept to a tenth.
       connectionsCheckingInterval: Math.max(10, Math.min(1_000, headersTimeout / 10)),
       // Ours to refuse, with a problem.
@@ -84,6 +93,7 @@ export class HttpServer implements NodeExchangeOwner, AsyncDisposable {
     this.#server.maxHeadersCount = 0;
     if (limits.maxConnections !== undefined) this.#server.maxConnections = limits.maxConnections;
     this.#loadApp = app;
+    this.#adopt = takeConnections(this.#server, (socket) => this.#plain.join(new PlainConnection(socket, this)));
     edge.onIdle(() => {
       if (this.#idle) this.#whenIdle?.();
     });
@@ -97,12 +107,12 @@ export class HttpServer implements NodeExchangeOwner, AsyncDisposable {
 
   /** Requests that have arrived and whose answers are not out yet. */
   get inFlight(): number {
-    return this.#open.size;
+    return this.#open.size + this.#plainCalls;
   }
 
   /** A keyed call goes on when its client has left, so that its outcome is recorded. */
   get #idle(): boolean {
-    return this.#open.size === 0 && this.#edge.callsInFlight === 0;
+    return this.inFlight === 0 && this.#edge.callsInFlight === 0;
   }
 
   /** Opens the port and says which one it is. @throws Error of node:net, e.g. EADDRINUSE */
@@ -130,6 +140,7 @@ export class HttpServer implements NodeExchangeOwner, AsyncDisposable {
     const closed = new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
     });
+    for (const connection of this.#plain) connection.endIdle();
     await this.#idleWithin(deadlineMs);
     if (!this.#idle) {
       this.abortAll(
@@ -139,7 +150,7 @@ export class HttpServer implements NodeExchangeOwner, AsyncDisposable {
       );
       await this.#idleWithin(LAST_ANSWERS_MS);
     }
-    this.#server.closeAllConnections();
+    this.#cutAll();
     await closed;
   }
 
@@ -153,7 +164,7 @@ export class HttpServer implements NodeExchangeOwner, AsyncDisposable {
     const closed = new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
     });
-    this.#server.closeAllConnections();
+    this.#cutAll();
     await closed;
   }
 
@@ -166,8 +177,36 @@ export class HttpServer implements NodeExchangeOwner, AsyncDisposable {
     if (this.#whenIdle !== undefined && this.#idle) this.#whenIdle();
   }
 
+  call(exchange: PlainExchange): void {
+    this.#plainCalls++;
+    // Its head was matched against the same address.
+    const address = directToolAddress(exchange.target) as ToolAddress;
+    void this.#answer(exchange, (edge, inquiry) => callTool(edge, inquiry, address));
+  }
+
+  called(): void {
+    this.#plainCalls--;
+    if (this.#whenIdle !== undefined && this.#idle) this.#whenIdle();
+  }
+
+  handOver(socket: Socket, bytes: Buffer | undefined): void {
+    socket.pause();
+    if (bytes !== undefined) socket.unshift(bytes);
+    this.#adopt(socket);
+    socket.resume();
+  }
+
+  left(connection: PlainConnection): void {
+    this.#plain.leave(connection);
+  }
+
   sendTimedOut(): void {
     this.#onEvent({ type: 'send_timeout' });
+  }
+
+  #cutAll(): void {
+    for (const connection of this.#plain) connection.destroy();
+    this.#server.closeAllConnections();
   }
 
   #listen(): void {
@@ -239,7 +278,7 @@ export class HttpServer implements NodeExchangeOwner, AsyncDisposable {
     });
   }
 
-  async #answer(exchange: NodeExchange, handle: Handler): Promise<void> {
+  async #answer(exchange: NodeExchange | PlainExchange, handle: Handler): Promise<void> {
     exchange.send(await conclude(this.#edge, exchange, handle));
   }
 
@@ -278,4 +317,16 @@ export class HttpServer implements NodeExchangeOwner, AsyncDisposable {
     clearTimeout(timer);
     this.#whenIdle = undefined;
   }
+}
+
+/**
+ * Puts `take` in the place of the one listener by which a server of node:http takes its connections. Returns that
+ * listener: what it is given later is its own, as if it had just come.
+ */
+function takeConnections(server: Server, take: (socket: Socket) => void): (socket: Socket) => void {
+  const [native, ...others] = server.listeners('connection');
+  if (native === undefined || others.length > 0) throw new Error('node:http does not take connections as it used to');
+  server.removeAllListeners('connection');
+  server.on('connection', take);
+  return (socket) => native.call(server, socket);
 }

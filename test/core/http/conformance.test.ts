@@ -1,4 +1,4 @@
-import { request } from 'node:http';
+import { Agent, request } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { BridgeError } from '#core/errors.ts';
 import { type App, createApp } from '#core/http/app.ts';
@@ -50,7 +50,13 @@ beforeAll(async () => {
   app = createApp(new Edge(options));
 });
 
-afterAll(() => running.server.destroy());
+/** Its connections are kept, as those of nearly every caller are: whoever asks for another end is node:http's to serve. */
+const keeping = new Agent({ keepAlive: true });
+
+afterAll(async () => {
+  keeping.destroy();
+  await running.server.destroy();
+});
 
 beforeEach(() => {
   alpha.calls.length = 0;
@@ -63,9 +69,13 @@ beforeEach(() => {
   };
 });
 
-function overHttp(path: string, { method = 'GET', headers = {}, body }: Sent = {}): Promise<Seen> {
+function overHttp(
+  path: string,
+  { method = 'GET', headers = {}, body }: Sent = {},
+  agent: Agent | false = false,
+): Promise<Seen> {
   return new Promise((resolve, reject) => {
-    const outgoing = request({ port: running.port, host: '127.0.0.1', path, method, headers, agent: false });
+    const outgoing = request({ port: running.port, host: '127.0.0.1', path, method, headers, agent });
     outgoing.on('error', reject);
     outgoing.on('response', (incoming) => {
       const chunks: Buffer[] = [];
@@ -84,7 +94,8 @@ function overHttp(path: string, { method = 'GET', headers = {}, body }: Sent = {
 }
 
 const DOORS: Readonly<Record<string, Door>> = {
-  'the shortcut in front of the router': overHttp,
+  'a plain connection': (path, sent) => overHttp(path, sent, keeping),
+  'the shortcut in front of the router': (path, sent) => overHttp(path, sent),
   // An escape anywhere in the path is the router's to read.
   'the router behind the server': (path, sent) => overHttp(path.replace('alpha', '%61lpha'), sent),
   'the app alone': async (path, { method = 'GET', headers = {}, body } = {}) => {

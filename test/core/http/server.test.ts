@@ -101,7 +101,7 @@ describe('what the parser refuses', () => {
   test('a body that is compressed below its chunks is unsupported_media_type, and runs nothing', async () => {
     const bridge = fakeBridge('alpha');
     await using running = await serve({ bridges: mapOf(bridge) });
-    const head = `POST ${PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n`;
+    const head = `POST ${PATH} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n`;
     const text = await running.raw(`${head}Transfer-Encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n`);
     expect(onlyProblem(text)).toMatchObject({ status: 415, code: 'unsupported_media_type' });
     expect(bridge.calls).toEqual([]);
