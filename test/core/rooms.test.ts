@@ -33,6 +33,8 @@ const CASES: readonly { readonly file: string; readonly code: string; readonly a
   ...allowed('core/postgres-kit', "'pg'", "'#core/server-kit/tool-error.ts'", "'node:child_process'"),
   ...forbidden('core/fleet-status', "'#core/pool/pool.ts'", "'#core/http/app.ts'", "'undici'"),
   ...allowed('core/fleet-status', "'#core/printable.ts'"),
+  ...forbidden('core/deploy', "'#core/bridge.ts'", "'#core/http/app.ts'", "'#core/cli/say.ts'", "'node:child_process'"),
+  ...allowed('core/deploy', "'#core/deploy/step.ts'", "'#core/manifest.ts'"),
   ...forbidden('core/cli', "'hono'", "'zod'", "'node:child_process'"),
   ...allowed('core/cli', "'commander'"),
 ];
