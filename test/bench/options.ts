@@ -1,7 +1,10 @@
 import { parseArgs } from 'node:util';
 
-/** The parts of a run; `cold` and `fresh` start subjects of their own, the others share one set of them. */
-export const SECTIONS = ['echo', 'big', 'sleep', 'sdk', 'policies', 'fresh', 'cold'] as const;
+/**
+ * The parts of a run; `cold` and `fresh` start subjects of their own, `workers` the servers of our bridges, the others share
+ * one set of subjects.
+ */
+export const SECTIONS = ['echo', 'big', 'sleep', 'sdk', 'policies', 'fresh', 'cold', 'workers'] as const;
 export type Section = (typeof SECTIONS)[number];
 
 /** What a run does, defaults filled in. */
@@ -27,7 +30,7 @@ export const USAGE = `npm run bench -- [options]
   --only echo,big      sections: ${SECTIONS.join(', ')}
   --subjects ours,naive  subjects by name (the others are left out)
   --clients 200        fresh clients (10 to 2000)
-  --cold 7             cold starts per subject (1 to 50)
+  --cold 7             cold starts per subject and worker (1 to 50)
   --quick              1 round of 0.3 s, 50 clients, 3 cold starts
   --write              also write test/bench/results.md
   --profile ours       run one subject at 64 connections under --cpu-prof and print where its time goes`;

@@ -13,6 +13,7 @@ import { measureColdStarts } from './sections/cold-start.ts';
 import { measureFreshClients } from './sections/fresh-clients.ts';
 import { type RunContext, reasonOf } from './sections/run-context.ts';
 import { measureThroughput } from './sections/throughput.ts';
+import { measureWorkerStarts } from './sections/worker-start.ts';
 import { isInstalled, SUBJECTS, type Subject } from './subjects.ts';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
@@ -43,6 +44,7 @@ async function measure(context: RunContext): Promise<Results> {
     coldStarts: sections.has('cold') ? await measureColdStarts(context) : [],
     freshClients: sections.has('fresh') ? await measureFreshClients(context) : [],
     throughput: await measureThroughput(context),
+    workerStarts: sections.has('workers') ? await measureWorkerStarts(context) : [],
   };
 }
 

@@ -2,6 +2,7 @@ import type { ColdStart } from '../sections/cold-start.ts';
 import type { FreshClients } from '../sections/fresh-clients.ts';
 import { LOADS, type Load } from '../sections/loads.ts';
 import type { Throughput } from '../sections/throughput.ts';
+import type { WorkerStart } from '../sections/worker-start.ts';
 import { median, spread } from '../statistics.ts';
 import { figure, range, table } from './markdown.ts';
 import { pairedRatio } from './ratios.ts';
@@ -11,6 +12,7 @@ export interface Results {
   readonly throughput: Throughput;
   readonly freshClients: readonly FreshClients[];
   readonly coldStarts: readonly ColdStart[];
+  readonly workerStarts: readonly WorkerStart[];
 }
 
 const MIB = 1024;
@@ -106,6 +108,19 @@ function coldTable({ coldStarts }: Results): string {
   return `### Cold start, and memory at the first call\n\n${table(head, rows)}`;
 }
 
+function workerTable({ workerStarts }: Results): string {
+  const groups = Map.groupBy(workerStarts, (start) => start.bridge);
+  const rows = [...groups].map(([bridge, of]) => [
+    bridge,
+    ...[true, false].flatMap((cached) => {
+      const starts = of.filter((start) => start.cached === cached);
+      return [range(spread(starts.map(({ ms }) => ms))), figure(median(starts.map(({ rssKiB }) => rssKiB)) / MIB)];
+    }),
+  ]);
+  const head = ['worker', 'ms to its tools, warm compile cache', 'RSS MiB', 'no compile cache', 'RSS MiB'];
+  return `### Start of a bridge’s own worker: from spawn to its list of tools\n\n${table(head, rows)}`;
+}
+
 /** All tables of what was measured, Markdown. */
 export function tables(results: Results): string {
   const measured = new Set(results.throughput.samples.map((sample) => sample.load));
@@ -113,5 +128,6 @@ export function tables(results: Results): string {
   if (results.throughput.memory.size > 0) parts.push(memoryTable(results));
   if (results.freshClients.length > 0) parts.push(freshTable(results));
   if (results.coldStarts.length > 0) parts.push(coldTable(results));
+  if (results.workerStarts.length > 0) parts.push(workerTable(results));
   return parts.join('\n\n');
 }
