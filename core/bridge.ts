@@ -1,4 +1,5 @@
 import type { Invoke, ToolPolicy, TraceContext } from '#core/call.ts';
+import type { CallMeter } from '#core/call-meter.ts';
 import type { CallPathStats } from '#core/call-path.ts';
 import type { ChildStats } from '#core/child/child-stats.ts';
 import type { ToolsListed } from '#core/live-catalog.ts';
@@ -68,6 +69,8 @@ export interface BridgeOptions {
   readonly stores?: PolicyStores;
   /** Default: nothing is written down. */
   readonly audit?: AuditLog | undefined;
+  /** Takes the times of its calls. */
+  readonly meter?: CallMeter | undefined;
   readonly on?: (event: BridgeEvent) => void;
 }
 

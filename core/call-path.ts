@@ -1,4 +1,5 @@
 import type { Invoke, ToolCall, ToolResult } from '#core/call.ts';
+import type { CallMeter } from '#core/call-meter.ts';
 import type { McpWorker } from '#core/child/mcp-worker.ts';
 import { dispatch } from '#core/dispatch.ts';
 import { BridgeError } from '#core/errors.ts';
@@ -56,6 +57,7 @@ export interface CallPathOptions {
   /** Sets cached answers apart from those of namesakes that ask somebody else. */
   readonly cacheScope: string;
   readonly audit: AuditLog | undefined;
+  readonly meter: CallMeter | undefined;
   readonly onBreaker: (event: BreakerEvent) => void;
 }
 
@@ -69,7 +71,7 @@ export class CallPath {
   readonly #retry = new Retry();
   readonly #breaker: Breaker;
 
-  constructor({ pool, breaker, stores, cacheScope, audit: log, onBreaker }: CallPathOptions) {
+  constructor({ pool, breaker, stores, cacheScope, audit: log, meter, onBreaker }: CallPathOptions) {
     this.#rateLimit = new RateLimit(stores.rateLimits);
     this.#idempotency = new Idempotency(stores.idempotency);
     this.#cache = new Cache(stores.cache, { scope: cacheScope });
@@ -83,7 +85,7 @@ export class CallPath {
       retry: this.#retry.policy,
       breaker: this.#breaker.policy,
     };
-    this.invoke = this.#tally(stack(policies, dispatch(pool)));
+    this.invoke = this.#tally(stack(policies, dispatch(pool, meter)));
   }
 
   stats(): CallPathStats {

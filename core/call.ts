@@ -55,17 +55,50 @@ export interface CallReport {
   ageMs: number;
   /** rate limit: the quota with the least left, undefined where there is none. */
   quota: Quota | undefined;
+  /** retry: why the attempt that runs or ran last was allowed, where it was not the first. */
+  retry: 'r0' | 'r1' | undefined;
+  /** dispatch: how long its attempts waited for workers, all together. */
+  waitMs: number;
+  /** The session with the child: how long its attempts were in children, all together. */
+  childMs: number;
 }
 
 /** W3C trace context as received and checked; handed to the child in `params._meta`. */
 export interface TraceContext {
   readonly traceparent: string;
   readonly tracestate?: string;
+  /** Those members that the operator lets through, undefined where there are none. */
+  readonly baggage?: string;
 }
 
 /** The trace id in it, as logs and answers name it. */
 export function traceIdOf(trace: TraceContext | undefined): string | undefined {
   return trace?.traceparent.slice(3, 35);
+}
+
+/** Follows one call where its trace is recorded. Its methods never throw; nothing of it is there where telemetry is off. */
+export interface CallTrace {
+  /** An attempt begins: it is to get a worker. */
+  attempt(call: ToolCall): AttemptTrace;
+}
+
+/** Follows one attempt of a call: `leased` or `refused`; then `sent`, where it was; then `ended` or `failed`. */
+export interface AttemptTrace {
+  /** It has its worker. @returns what the child is told in place of the caller's context */
+  leased(worker: TracedWorker): TraceContext;
+  /** No worker took it. */
+  refused(error: unknown): void;
+  /** It was handed to the child under this JSON-RPC id. */
+  sent(rpcId: number): void;
+  ended(result: ToolResult): void;
+  failed(error: unknown): void;
+}
+
+/** What a trace tells of the worker that has a call. */
+export interface TracedWorker {
+  readonly id: number;
+  readonly pid: number | undefined;
+  readonly protocolVersion: string | undefined;
 }
 
 /** One validated call of a known tool, as it travels through policies, pool and child. */
@@ -83,6 +116,10 @@ export interface ToolCall {
   readonly principal: Principal;
   readonly requestId: string;
   readonly trace?: TraceContext;
+  /** Set where the call's trace is recorded. */
+  readonly follow?: CallTrace;
+  /** Set by dispatch for one attempt, beside `follow`. */
+  readonly attempt?: AttemptTrace;
   readonly idempotencyKey?: string;
   /** The digest of the key that is handed down in `params._meta`; set by the idempotency policy for tools that use it. */
   readonly vendorKey?: string;

@@ -1,4 +1,5 @@
-import type { Invoke, ToolCall, ToolResult } from '#core/call.ts';
+import type { AttemptTrace, Invoke, ToolCall, ToolResult } from '#core/call.ts';
+import type { CallMeter } from '#core/call-meter.ts';
 import type { McpWorker } from '#core/child/mcp-worker.ts';
 import { BridgeError } from '#core/errors.ts';
 import type { Lease } from '#core/pool/lease.ts';
@@ -9,16 +10,60 @@ import type { Pool } from '#core/pool/pool.ts';
  * back when the child has answered, not when the caller stops waiting: a cancelled call holds it until the
  * answer or the end of the grace time.
  *
+ * @param meter hears how long each attempt waited
  * @throws BridgeError no_worker_ready, queue_timeout or deadline_exceeded (executed `no`) where it is not called any
  * more, and whatever pool and worker throw
  */
-export function dispatch(pool: Pool<McpWorker>): Invoke {
+export function dispatch(pool: Pool<McpWorker>, meter?: CallMeter): Invoke {
   return function dispatchToPool(call) {
     call.report.attempts++;
+    const attempt = call.follow?.attempt(call);
     const lease = pool.acquire({ key: call.tool, signal: call.abort.signal, avoid: call.avoid });
     // Not awaited: nearly every lease is there at once, and each wait would put the call behind all others of this tick.
-    return lease instanceof Promise ? lease.then((given) => callOn(given, call, true)) : callOn(lease, call, false);
+    if (lease instanceof Promise) return whenLeased(lease, call, attempt, meter);
+    meter?.waited(0);
+    return attempt === undefined ? callOn(lease, call, false) : callFollowed(lease, call, false, attempt);
   };
+}
+
+async function whenLeased(
+  lease: Promise<Lease<McpWorker>>,
+  call: ToolCall,
+  attempt: AttemptTrace | undefined,
+  meter: CallMeter | undefined,
+): Promise<ToolResult> {
+  const sinceMs = performance.now();
+  let given: Lease<McpWorker>;
+  try {
+    given = await lease;
+  } catch (error) {
+    attempt?.refused(error);
+    throw error;
+  } finally {
+    const waitMs = performance.now() - sinceMs;
+    call.report.waitMs += waitMs;
+    meter?.waited(waitMs);
+  }
+  return attempt === undefined ? callOn(given, call, true) : callFollowed(given, call, true, attempt);
+}
+
+/** As `callOn`, told to the attempt's trace, whose context the child gets instead of the caller's. */
+async function callFollowed(
+  lease: Lease<McpWorker>,
+  call: ToolCall,
+  waited: boolean,
+  attempt: AttemptTrace,
+): Promise<ToolResult> {
+  const { id, pid, info } = lease.worker;
+  const trace = attempt.leased({ id, pid, protocolVersion: info?.protocolVersion });
+  try {
+    const result = await callOn(lease, { ...call, trace, attempt }, waited);
+    attempt.ended(result);
+    return result;
+  } catch (error) {
+    attempt.failed(error);
+    throw error;
+  }
 }
 
 function callOn(lease: Lease<McpWorker>, call: ToolCall, waited: boolean): Promise<ToolResult> {

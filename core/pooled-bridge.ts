@@ -14,6 +14,7 @@ import type { Invoke } from '#core/call.ts';
 import { CallPath } from '#core/call-path.ts';
 import { addChildStats, type ChildStats, NO_CHILD_STATS } from '#core/child/child-stats.ts';
 import { McpWorker, type McpWorkerOptions } from '#core/child/mcp-worker.ts';
+import { errorTypeOf } from '#core/error-type.ts';
 import { LiveCatalog } from '#core/live-catalog.ts';
 import type { Catalog } from '#core/mcp/catalog.ts';
 import { loadValidator } from '#core/mcp/schema.ts';
@@ -64,6 +65,7 @@ export class PooledBridge implements Bridge {
       stores: options.stores ?? memoryStores(),
       cacheScope: scopeOf(settings),
       audit: options.audit,
+      meter: options.meter,
       onBreaker: (event) => options.on?.(event),
     });
     this.invoke = this.#path.invoke;
@@ -181,6 +183,7 @@ export class PooledBridge implements Bridge {
 
   #createWorker(id: number, settings: BridgeSettings, eraMemory: McpWorkerOptions['eraMemory']): McpWorker {
     const { command, args, env, cwd, secrets, era, validateOutput, principalMeta, pool } = settings;
+    const { meter } = this.#options;
     const worker = new McpWorker(
       {
         id,
@@ -200,6 +203,12 @@ export class PooledBridge implements Bridge {
       },
       {
         tools: (definitions) => this.#catalog.list(definitions),
+        ...(meter && {
+          called: (tool, durationMs, error, isError) => {
+            const errorType = isError ? 'tool_error' : error === undefined ? undefined : errorTypeOf(error);
+            meter.attempted(tool, durationMs, errorType, worker.info?.protocolVersion);
+          },
+        }),
         stderr: (line) => this.#options.on?.({ event: 'worker:stderr', workerId: id, line }),
       },
     );

@@ -9,7 +9,13 @@ import { ChildStop, type StopTimes } from '#core/child/stop.ts';
 import { BridgeError, type Executed } from '#core/errors.ts';
 import type { ToolDefinition } from '#core/mcp/catalog.ts';
 import { outputCheck } from '#core/mcp/schema.ts';
-import { McpSession, type SessionInfo, type SessionOptions, type SlotEnd } from '#core/mcp/session.ts';
+import {
+  McpSession,
+  type SessionEvents,
+  type SessionInfo,
+  type SessionOptions,
+  type SlotEnd,
+} from '#core/mcp/session.ts';
 import type { RetireReason, Worker, WorkerEnd } from '#core/pool/worker.ts';
 
 export interface McpWorkerOptions
@@ -26,6 +32,8 @@ export interface McpWorkerOptions
 export interface McpWorkerEvents {
   /** The child's tools: before it is ready, and whenever it says that they changed. */
   readonly tools: (tools: readonly ToolDefinition[]) => void;
+  /** Nobody waits for a call any more: it was answered, or ended by `error`. */
+  readonly called?: SessionEvents['called'];
   /** A line of stderr, redacted, at most 8 KiB, at most 50 a second. */
   readonly stderr?: (line: string) => void;
 }
@@ -198,6 +206,7 @@ export class McpWorker implements Worker {
       {
         toolsChanged: () => this.#toolsChanged(),
         accepting: () => this.onAccepting?.(),
+        ...(this.#events.called && { called: this.#events.called }),
         broken: (why) => {
           this.#start.abort(new BridgeError('child_protocol_error', why, { workerId: this.id }));
           this.#kill(why);

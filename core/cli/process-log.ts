@@ -4,6 +4,8 @@ import { createLog, type ProcessLog } from '#core/telemetry/log.ts';
 
 /** The log of a process that can be told of further secrets. */
 export interface FleetLog extends ProcessLog {
+  /** Between `debug` and what is configured, or `info` where that is `debug`. @returns the level from now on */
+  turnLevel(): ProcessLog['level'];
   /** Shows none of these from now on, nor those of the last times before. */
   hide(secrets: readonly string[]): void;
 }
@@ -26,6 +28,11 @@ export function processLog(
   });
   // Not spread: what it has lost is a getter.
   return Object.assign(lines, {
+    turnLevel: () => {
+      const configured = log.level === 'debug' ? 'info' : log.level;
+      lines.level = lines.level === 'debug' ? configured : 'debug';
+      return lines.level;
+    },
     hide: (more: readonly string[]): void => {
       generations = [...generations, more].slice(-MAX_GENERATIONS);
       redactor = new Redactor([...new Set(generations.flat())]);

@@ -1,5 +1,5 @@
 import { flushCompileCache } from 'node:module';
-import { createBridge } from '#core/bridge.ts';
+import { type BridgeEvent, createBridge } from '#core/bridge.ts';
 import type { FleetConfig } from '#core/config/fleet-config.ts';
 import { problemLine } from '#core/config/problems.ts';
 import { authenticateWith } from '#core/http/authenticate.ts';
@@ -7,8 +7,13 @@ import { Edge } from '#core/http/edge.ts';
 import { HttpServer } from '#core/http/server.ts';
 import { bindToProcess, type Entrance, Lifecycle, type LifecycleEvent } from '#core/lifecycle.ts';
 import { anonymousPrincipal } from '#core/principal.ts';
+import { fleetFamilies } from '#core/telemetry/fleet-families.ts';
+import { FleetMeters } from '#core/telemetry/fleet-meters.ts';
 import type { Log } from '#core/telemetry/log.ts';
 import { logBridge } from '#core/telemetry/log-bridge.ts';
+import { ProcessProbe } from '#core/telemetry/process-figures.ts';
+import { prometheusText } from '#core/telemetry/prometheus-text.ts';
+import { NOTHING_DROPPED, registered } from '#core/telemetry/registered.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { EXIT } from './exit-codes.ts';
 import { logConnection, logProblem } from './http-log.ts';
@@ -34,16 +39,27 @@ export interface RunOptions {
 const lastLinesBudgetMs = 500;
 /** For audit rows that wait, where the process ends in peace. */
 const lastRowsBudgetMs = 2000;
+/** For spans and numbers that wait; a collector that hangs holds up nobody. */
+const lastSpansBudgetMs = 1500;
 
 /**
  * Composes services, bridges, ports and lifecycle out of a configuration and runs them to their end. Returns the exit code.
  * @throws ConfigError where what the configuration names cannot be used
  */
 export async function runFleet(config: FleetConfig, log: FleetLog, options: RunOptions): Promise<number> {
-  const services = await Services.open(config, log);
+  const meters = new FleetMeters();
+  const exporting = registered();
+  using probe = new ProcessProbe();
+  const services = await Services.open(config, log, meters);
   const { stores, audit, authenticator } = services;
   const bridges = config.bridges.map((settings) =>
-    createBridge(settings, { baseEnv: config.baseEnv, stores, audit, on: logBridge(log, settings.name) }),
+    createBridge(settings, {
+      baseEnv: config.baseEnv,
+      stores,
+      audit,
+      meter: meters.of(settings.name),
+      on: both(logBridge(log, settings.name), meters.lives(settings.name)),
+    }),
   );
   const everybody = anonymousPrincipal(config.ratePerMinute);
   const edge = new Edge({
@@ -54,7 +70,26 @@ export async function runFleet(config: FleetConfig, log: FleetLog, options: RunO
     allowedOrigins: new Set(config.http.allowedOrigins),
     authenticate: authenticator === undefined ? () => everybody : authenticateWith(authenticator),
     onProblem: logProblem(log),
+    onAnswered: (end) => {
+      meters.answered(end);
+      if (end.isCall && config.log.access) log.call(end);
+    },
+    watch: exporting?.watch,
   });
+  const families = () =>
+    fleetFamilies({
+      version: packageJson.version,
+      uptimeMs: performance.now(),
+      answers: edge.answers,
+      bridges: bridges.map((bridge) => bridge.stats()),
+      services: services.status(),
+      meters,
+      process: probe.read(),
+      logLosses: log.losses,
+      telemetryDropped: exporting?.dropped ?? NOTHING_DROPPED,
+    });
+  exporting?.export(families);
+  exporting?.tell((message, fields) => log.warn(message, fields));
   const opsEdge = edge.forOps();
   const main = new HttpServer({
     edge,
@@ -63,7 +98,14 @@ export async function runFleet(config: FleetConfig, log: FleetLog, options: RunO
   });
   const ops = new HttpServer({
     edge: opsEdge,
-    app: async () => (await import('#core/http/ops.ts')).createOpsApp({ edge: opsEdge, main: edge, services }),
+    app: async () =>
+      (await import('#core/http/ops.ts')).createOpsApp({
+        edge: opsEdge,
+        main: edge,
+        services,
+        metrics: () => prometheusText(families()),
+        about: () => ({ log: { level: log.level, ...log.losses } }),
+      }),
     onEvent: logConnection(log, 'ops'),
   });
   const addresses = { url: '', opsUrl: '' };
@@ -86,6 +128,8 @@ export async function runFleet(config: FleetConfig, log: FleetLog, options: RunO
   for (const { name, mode, missing } of config.bridges) {
     if (mode === 'not_configured') log.warn(`bridge ${name} is not configured: set ${missing.join(', ')}`);
   }
+  const turnLevel = (): void => log.warn('log level turned by SIGUSR2', { to: log.turnLevel() });
+  process.on('SIGUSR2', turnLevel);
   const { onHangup } = options;
   const reloader =
     onHangup === 'stop'
@@ -107,9 +151,19 @@ export async function runFleet(config: FleetConfig, log: FleetLog, options: RunO
   flushCompileCache();
   if (!lifecycle.draining) options.onReady?.(addresses);
   const exitCode = await lifecycle.ended;
-  await services.close(exitCode === EXIT.ok ? lastRowsBudgetMs : 0);
+  process.off('SIGUSR2', turnLevel);
+  await Promise.all([
+    services.close(exitCode === EXIT.ok ? lastRowsBudgetMs : 0),
+    exporting?.close(exitCode === EXIT.ok ? lastSpansBudgetMs : 0),
+  ]);
   await log.flush(lastLinesBudgetMs);
   return exitCode;
+}
+
+function both(...listeners: readonly ((event: BridgeEvent) => void)[]): (event: BridgeEvent) => void {
+  return (event) => {
+    for (const listen of listeners) listen(event);
+  };
 }
 
 function entranceOf(server: HttpServer, edge: Edge, open: () => Promise<void>): Entrance {

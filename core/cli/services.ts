@@ -6,6 +6,7 @@ import type { ServicesReport } from '#core/http/services-report.ts';
 import type { AuditBuffer } from '#core/store/audit-buffer.ts';
 import { openAudit } from '#core/store/open-audit.ts';
 import { openStores, type Stores } from '#core/store/open-stores.ts';
+import type { FleetMeters } from '#core/telemetry/fleet-meters.ts';
 import type { Log } from '#core/telemetry/log.ts';
 import { logService } from './service-log.ts';
 
@@ -25,11 +26,15 @@ export class Services {
    * Waits for nothing beyond this machine: what is away is gone on without, as the policies say.
    * @throws ConfigError where the key file cannot be used
    */
-  static async open({ auth, ratePerMinute, stores }: FleetConfig, log: Log): Promise<Services> {
+  static async open({ auth, ratePerMinute, stores }: FleetConfig, log: Log, meters: FleetMeters): Promise<Services> {
     const on = logService(log);
     const authenticator = auth === 'none' ? undefined : await authenticatorOf({ ...auth, ratePerMinute, on });
     return new Services(
-      await openStores({ redisUrl: stores.redisUrl, on }),
+      await openStores({
+        redisUrl: stores.redisUrl,
+        on,
+        measure: (operation, ms, errorType) => meters.operated('redis', operation, ms, errorType),
+      }),
       stores.auditDatabaseUrl === undefined ? undefined : await openAudit(stores.auditDatabaseUrl, { on }),
       authenticator,
     );

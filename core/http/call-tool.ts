@@ -26,8 +26,10 @@ const DEFAULT_LIST_DEADLINE_MS = 30_000;
  */
 export async function callTool(edge: Edge, inquiry: Inquiry, address: ToolAddress): Promise<Answer> {
   const { exchange } = inquiry;
+  inquiry.address = 'tool';
   const who = edge.authenticate(exchange);
   const principal = who instanceof Promise ? await who : who;
+  inquiry.principal = principal;
   const bridge = findBridge(edge, inquiry, address.bridge, principal);
   if (isToolName(address.tool)) inquiry.toolName = address.tool;
   authorizeCall(inquiry, bridge, principal, address.tool);
@@ -54,7 +56,7 @@ export async function callTool(edge: Edge, inquiry: Inquiry, address: ToolAddres
       abort.signal.throwIfAborted();
     } else refuseWrong(verdict);
     keyed = key !== undefined;
-    const report: CallReport = { attempts: 0, source: 'child', ageMs: 0, quota: undefined };
+    const report: CallReport = newReport();
     inquiry.report = report;
     const call: Writable<ToolCall> = {
       bridge: bridge.name,
@@ -73,8 +75,10 @@ export async function callTool(edge: Edge, inquiry: Inquiry, address: ToolAddres
       abort,
     };
     if (inquiry.trace !== undefined) call.trace = inquiry.trace;
+    if (inquiry.watch?.call !== undefined) call.follow = inquiry.watch.call;
     if (key !== undefined) call.idempotencyKey = key;
     const result = await bridge.invoke(call);
+    inquiry.toolFailed = result.isError;
     return result.isError && wantsStrict(exchange)
       ? toolErrorAnswer(edge, inquiry, result)
       : resultAnswer(inquiry.requestId, report, result);
@@ -107,6 +111,10 @@ function listDeadlineMs({ exchange }: Inquiry): number {
     // Refused in its turn, once the tool is known to exist.
     return DEFAULT_LIST_DEADLINE_MS;
   }
+}
+
+function newReport(): CallReport {
+  return { attempts: 0, source: 'child', ageMs: 0, quota: undefined, retry: undefined, waitMs: 0, childMs: 0 };
 }
 
 function verdictOn(tool: Tool, args: Arguments): Verdict | Promise<Verdict> {

@@ -1,5 +1,6 @@
 import type { Bridge } from '#core/bridge.ts';
 import type { BridgeError } from '#core/errors.ts';
+import type { RequestEnd, WatchRequest } from '#core/request-end.ts';
 import { type Authenticate, anonymous } from './authenticate.ts';
 import type { Exchange } from './exchange.ts';
 import type { Problem, ProblemContext } from './problem.ts';
@@ -29,6 +30,10 @@ export interface HttpOptions {
   /** Who calls; default everybody is `anonymous`. */
   readonly authenticate?: Authenticate;
   readonly onProblem?: (report: ProblemReport) => void;
+  /** Told of every request that has its answer, or lost whoever asked (status undefined). Must not throw. */
+  readonly onAnswered?: ((end: RequestEnd) => void) | undefined;
+  /** Begins the trace of a request; default none is kept. */
+  readonly watch?: WatchRequest | undefined;
 }
 
 /** A call between its first header and its answer. */
@@ -51,6 +56,8 @@ export class Edge {
   readonly allowedOrigins: ReadonlySet<string>;
   readonly authenticate: Authenticate;
   readonly onProblem: (report: ProblemReport) => void;
+  readonly onAnswered: HttpOptions['onAnswered'];
+  readonly watch: WatchRequest | undefined;
   readonly answers: AnswerCounts = { '2xx': 0, '4xx': 0, '5xx': 0, gone: 0 };
   readonly #calls = new Roster<OngoingCall>();
   readonly #askDraining: (() => boolean) | undefined;
@@ -66,6 +73,8 @@ export class Edge {
     this.allowedOrigins = options.allowedOrigins ?? new Set();
     this.authenticate = options.authenticate ?? anonymous;
     this.onProblem = options.onProblem ?? (() => undefined);
+    this.onAnswered = options.onAnswered;
+    this.watch = options.watch;
     this.#askDraining = options.draining;
   }
 

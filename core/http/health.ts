@@ -13,6 +13,7 @@ export function canServe(edge: Edge): boolean {
 
 /** `GET /health`: cheap and without detail. @throws BridgeError draining, no_worker_ready */
 export function showHealth(edge: Edge, inquiry: Inquiry): Answer {
+  inquiry.address = '/health';
   if (canServe(edge)) return jsonAnswer(inquiry, 200, { status: 'ok' });
   throw edge.draining
     ? new BridgeError('draining', 'this process is shutting down; send new calls to another replica')
@@ -24,6 +25,7 @@ export function showHealth(edge: Edge, inquiry: Inquiry): Answer {
 
 /** `GET /`: the bridges of this process that the caller may use, and where their documents are. @throws BridgeError */
 export async function showIndex(edge: Edge, inquiry: Inquiry): Promise<Answer> {
+  inquiry.address = '/';
   const principal = await edge.authenticate(inquiry.exchange);
   const usable = [...edge.bridges.values()].filter(({ name }) => principal.mayUse(name));
   const bridges = usable.map(({ name, title, description, mode }) => ({

@@ -25,6 +25,7 @@ export interface ToolDocument {
 
 /** `GET /{bridge}/mcp/tools`: those that the caller may call. @throws BridgeError */
 export async function listTools(edge: Edge, inquiry: Inquiry, name: string | undefined): Promise<Answer> {
+  inquiry.address = 'tools';
   const principal = await edge.authenticate(inquiry.exchange);
   const bridge = findBridge(edge, inquiry, name, principal);
   const { tools } = await catalog(edge, inquiry, bridge);
@@ -34,6 +35,7 @@ export async function listTools(edge: Edge, inquiry: Inquiry, name: string | und
 
 /** `GET /{bridge}/mcp/tools/{tool}`. @throws BridgeError */
 export async function showTool(edge: Edge, inquiry: Inquiry, address: ToolAddress): Promise<Answer> {
+  inquiry.address = 'tool';
   const principal = await edge.authenticate(inquiry.exchange);
   const bridge = findBridge(edge, inquiry, address.bridge, principal);
   if (isToolName(address.tool)) inquiry.toolName = address.tool;

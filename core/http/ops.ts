@@ -8,7 +8,6 @@ import type { Answer } from './exchange.ts';
 import { canServe } from './health.ts';
 import { bytesAnswer, jsonAnswer } from './json-answer.ts';
 import { methodHandler } from './methods.ts';
-import { metricsText } from './metrics.ts';
 import type { ServicesReport } from './services-report.ts';
 
 export interface OpsOptions {
@@ -18,6 +17,10 @@ export interface OpsOptions {
   readonly main: Edge;
   /** What the bridges share; default nothing but memory. */
   readonly services?: OpsServices;
+  /** The numbers in Prometheus' text format; without it there is no `/metrics`. */
+  readonly metrics?: () => string;
+  /** What `/status` shows beside bridges and services. */
+  readonly about?: () => Readonly<Record<string, unknown>>;
 }
 
 /** What the bridges of the process share, as the ops port shows it. */
@@ -33,14 +36,14 @@ const memoryOnly: OpsServices = {
 };
 
 /** Builds the ops port's app: `/livez`, `/readyz`, `/status`, `/metrics`. */
-export function createOpsApp({ edge, main, services = memoryOnly }: OpsOptions): App {
+export function createOpsApp({ edge, main, services = memoryOnly, metrics, about }: OpsOptions): App {
   // Counted from the start of the process.
   const uptimeMs = (): number => Math.round(performance.now());
   const addresses: Readonly<Record<string, Handler>> = {
     '/livez': (_edge, inquiry) => jsonAnswer(inquiry, 200, { status: 'ok' }),
     '/readyz': (_edge, inquiry) => showReadiness(main, inquiry, services.degraded()),
-    '/status': (_edge, inquiry) => showStatus(main, inquiry, uptimeMs(), services),
-    '/metrics': (_edge, inquiry) => showMetrics(main, inquiry, uptimeMs(), services),
+    '/status': (_edge, inquiry) => showStatus(main, inquiry, uptimeMs(), services, about?.()),
+    ...(metrics && { '/metrics': (_edge, inquiry) => showMetrics(inquiry, metrics()) }),
   };
   const app: App = new Hono({ getPath: routingPath });
   for (const [path, handler] of Object.entries(addresses)) {
@@ -63,7 +66,13 @@ function showReadiness(main: Edge, inquiry: Inquiry, degraded: readonly string[]
   });
 }
 
-function showStatus(main: Edge, inquiry: Inquiry, uptimeMs: number, services: OpsServices): Answer {
+function showStatus(
+  main: Edge,
+  inquiry: Inquiry,
+  uptimeMs: number,
+  services: OpsServices,
+  about: Readonly<Record<string, unknown>> = {},
+): Answer {
   const bridges = [...main.bridges.values()].map((bridge) => {
     const { name, ...stats } = bridge.stats();
     return [name, { title: bridge.title, ready: bridge.ready, ...stats }] as const;
@@ -72,6 +81,7 @@ function showStatus(main: Edge, inquiry: Inquiry, uptimeMs: number, services: Op
     version: main.version,
     uptimeMs,
     draining: main.draining,
+    ...about,
     ...services.status(),
     degraded: services.degraded(),
     answers: main.answers,
@@ -80,14 +90,7 @@ function showStatus(main: Edge, inquiry: Inquiry, uptimeMs: number, services: Op
   });
 }
 
-function showMetrics(main: Edge, inquiry: Inquiry, uptimeMs: number, services: OpsServices): Answer {
-  const text = metricsText({
-    version: main.version,
-    uptimeMs,
-    answers: main.answers,
-    bridges: [...main.bridges.values()].map((bridge) => bridge.stats()),
-    services: services.status(),
-  });
+function showMetrics(inquiry: Inquiry, text: string): Answer {
   return bytesAnswer(inquiry, 200, 'text/plain; version=0.0.4; charset=utf-8', Buffer.from(text));
 }
 

@@ -1,4 +1,4 @@
-import type { ToolCall, ToolResult } from '#core/call.ts';
+import type { CallReport, ToolCall, ToolResult } from '#core/call.ts';
 import { BridgeError } from '#core/errors.ts';
 import { PendingRequest, type RpcError, type RpcFailure, type RpcResult } from '#core/jsonrpc/request.ts';
 import { INVALID_PARAMS, METHOD_NOT_FOUND } from '#core/mcp/protocol.ts';
@@ -25,6 +25,8 @@ export interface CallHost {
   late(abandoned: boolean): void;
   /** What is wrong with a result, by the tool's output schema. */
   flaw(call: PendingCall, result: RpcResult): Flaw | Promise<Flaw>;
+  /** Nobody waits for it any more: it was answered, or ended by `error`. */
+  readonly ended: ((call: PendingCall, durationMs: number, error: unknown, isError: boolean) => void) | undefined;
 }
 
 /**
@@ -43,6 +45,8 @@ export class PendingCall extends PendingRequest {
   timer: NodeJS.Timeout | undefined;
   #state: 'waiting' | 'cancelled' | 'abandoned' | 'over' = 'waiting';
   readonly #host: CallHost;
+  readonly #report: CallReport;
+  readonly #startedAtMs = performance.now();
   readonly #signal: AbortSignal;
   readonly #free: (end: SlotEnd) => void;
   readonly #resolve: (result: ToolResult) => void;
@@ -58,6 +62,7 @@ export class PendingCall extends PendingRequest {
   ) {
     super();
     this.#host = host;
+    this.#report = call.report;
     this.tool = call.tool;
     this.looksOnly = call.looksOnly === true;
     this.workerId = workerId;
@@ -75,11 +80,13 @@ export class PendingCall extends PendingRequest {
     this.#signal.removeEventListener('abort', this);
     if (this.#host.cancel(this)) {
       this.#state = 'over';
+      this.#measure(reason, false);
       this.#reject(reason);
       this.#free('answered');
       return;
     }
     this.#state = 'cancelled';
+    this.#measure(reason, false);
     this.#reject(reason instanceof BridgeError ? sentBefore(reason, this.workerId) : reason);
   }
 
@@ -185,15 +192,28 @@ export class PendingCall extends PendingRequest {
   }
 
   #settle(result: RpcResult, flaw: Flaw): void {
-    if (flaw === undefined) this.#resolve({ body: result.body, length: result.length, isError: result.flag });
-    else this.#reject(this.#error('child_protocol_error', `the result does not fit the tool's output schema: ${flaw}`));
+    if (flaw === undefined) {
+      this.#measure(undefined, result.flag);
+      this.#resolve({ body: result.body, length: result.length, isError: result.flag });
+      return;
+    }
+    const error = this.#error('child_protocol_error', `the result does not fit the tool's output schema: ${flaw}`);
+    this.#measure(error, false);
+    this.#reject(error);
   }
 
   #fail(error: BridgeError): void {
     this.#signal.removeEventListener('abort', this);
     this.#state = 'over';
+    this.#measure(error, false);
     this.#reject(error);
     this.#free('answered');
+  }
+
+  #measure(error: unknown, isError: boolean): void {
+    const durationMs = performance.now() - this.#startedAtMs;
+    this.#report.childMs += durationMs;
+    this.#host.ended?.(this, durationMs, error, isError);
   }
 
   /** Nothing is left to wait for; the promise was settled by the cancel. */

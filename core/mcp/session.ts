@@ -44,6 +44,8 @@ export interface SessionEvents {
   readonly toolsChanged: () => void;
   /** `accepting` became true again. */
   readonly accepting: () => void;
+  /** Nobody waits for a call any more: it was answered, or ended by `error`. */
+  readonly called?: (tool: string, durationMs: number, error: unknown, isError: boolean) => void;
   /** The child broke the protocol beyond repair; all calls have failed already; kill it. */
   readonly broken: (why: string) => void;
 }
@@ -104,6 +106,7 @@ export class McpSession {
         this.#connection.counters.lateAnswers++;
         if (abandoned) this.#abandoned--;
       },
+      ended: calledOf(events),
       flaw: (call, result) => (this.#checked.has(call.tool) && !result.flag ? this.#flaw(call, result) : undefined),
     };
   }
@@ -184,6 +187,7 @@ export class McpSession {
     return new Promise((resolve, reject) => {
       const pending = new PendingCall(this.#host, call, workerId, onFree, resolve, reject);
       this.#connection.send(pending, 'tools/call', callParams(call, this.#era, this.#options.principalMeta));
+      call.attempt?.sent(pending.id);
     });
   }
 
@@ -298,6 +302,10 @@ interface CheckedResult {
   readonly _meta?: Readonly<Record<string, unknown>>;
 }
 
+function calledOf({ called }: SessionEvents): CallHost['ended'] {
+  return called && ((call, durationMs, error, isError) => called(call.tool, durationMs, error, isError));
+}
+
 function callParams(call: ToolCall, era: 'legacy' | 'modern', principalMeta: boolean): string {
   const leftMs = Math.max(0, Math.floor(call.arrivedAtMs + call.timeoutMs - performance.now()));
   let meta = `"mcp-bridge-fleet/deadlineMs":${leftMs}`;
@@ -305,6 +313,7 @@ function callParams(call: ToolCall, era: 'legacy' | 'modern', principalMeta: boo
   if (trace !== undefined) {
     meta += `,"traceparent":${JSON.stringify(trace.traceparent)}`;
     if (trace.tracestate !== undefined) meta += `,"tracestate":${JSON.stringify(trace.tracestate)}`;
+    if (trace.baggage !== undefined) meta += `,"baggage":${JSON.stringify(trace.baggage)}`;
   }
   if (principalMeta) meta += `,"mcp-bridge-fleet/principal":${JSON.stringify(call.principal.id)}`;
   if (call.vendorKey !== undefined) meta += `,"mcp-bridge-fleet/idempotencyKey":"${call.vendorKey}"`;

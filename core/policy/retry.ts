@@ -68,6 +68,7 @@ export class Retry {
         if (kind === 'r0') this.#r0++;
         else this.#r1++;
         repeated ||= kind === 'r1';
+        call.report.retry = kind;
         if (failure instanceof BridgeError && failure.workerId !== undefined) avoid.add(failure.workerId);
         let result: ToolResult;
         try {

@@ -4,7 +4,7 @@ import { MemoryCacheStore } from '#core/store/memory-cache-store.ts';
 import { MemoryIdempotencyStore } from '#core/store/memory-idempotency-store.ts';
 import { MemoryRateLimitStore } from '#core/store/memory-rate-limit-store.ts';
 import type { RateLimitStore } from '#core/store/rate-limit-store.ts';
-import type { RedisStats, StoreEvent } from '#core/store/redis.ts';
+import type { MeasureOperation, RedisStats, StoreEvent } from '#core/store/redis.ts';
 import type { RedisRateLimitStats } from '#core/store/redis-rate-limit-store.ts';
 
 /** What the policies keep, each kind in a store of its own. */
@@ -34,14 +34,16 @@ export interface StoresOptions {
   /** Undefined: this process's memory. */
   readonly redisUrl?: string | undefined;
   readonly on?: (event: StoreEvent) => void;
+  /** Hears how long each operation of a shared store took, failures included. */
+  readonly measure?: MeasureOperation;
 }
 
 /**
  * Opens the stores of a process; it waits for no Redis. What Redis needs is loaded only where there is a URL of one.
  * @throws TypeError when the URL is none
  */
-export async function openStores({ redisUrl, on }: StoresOptions = {}): Promise<Stores> {
-  return redisUrl === undefined ? memoryStores() : redisStores(redisUrl, on);
+export async function openStores({ redisUrl, on, measure }: StoresOptions = {}): Promise<Stores> {
+  return redisUrl === undefined ? memoryStores() : redisStores(redisUrl, on, measure);
 }
 
 /** Stores of one process, gone with it. */
@@ -63,7 +65,7 @@ export function memoryStores(): Stores {
   };
 }
 
-async function redisStores(url: string, on: StoresOptions['on']): Promise<Stores> {
+async function redisStores(url: string, on: StoresOptions['on'], measure: StoresOptions['measure']): Promise<Stores> {
   const [{ RedisConnection }, { RedisIdempotencyStore }, { RedisRateLimitStore }, { RedisCacheStore }] =
     await Promise.all([
       import('#core/store/redis.ts'),
@@ -71,7 +73,7 @@ async function redisStores(url: string, on: StoresOptions['on']): Promise<Stores
       import('#core/store/redis-rate-limit-store.ts'),
       import('#core/store/redis-cache-store.ts'),
     ]);
-  const redis = new RedisConnection({ url, ...(on === undefined ? {} : { on }) });
+  const redis = new RedisConnection({ url, ...(on && { on }), ...(measure && { measure }) });
   const rateLimits = new RedisRateLimitStore(redis);
   return {
     kind: 'redis',

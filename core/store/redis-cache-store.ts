@@ -74,7 +74,11 @@ export class RedisCacheStore implements CacheStore {
   async get(key: string): Promise<CachedAnswer | undefined> {
     const name = PREFIX + key;
     try {
-      const replies = await this.#redis.run((client) => client.pipeline().getBuffer(name).pttl(name).exec());
+      const replies = await this.#redis.run(
+        (client) => client.pipeline().getBuffer(name).pttl(name).exec(),
+        0,
+        'cache.get',
+      );
       const kept = replies?.[0]?.[1];
       const leftMs = replies?.[1]?.[1];
       // It may have ended between the two.
@@ -91,7 +95,11 @@ export class RedisCacheStore implements CacheStore {
     head.writeUInt32BE(ttlMs);
     const value = Buffer.concat([head, ...body]);
     try {
-      await this.#redis.run((client) => client.eval(SET, 2, PREFIX + key, BOOK, value, ttlMs, this.#maxBytes));
+      await this.#redis.run(
+        (client) => client.eval(SET, 2, PREFIX + key, BOOK, value, ttlMs, this.#maxBytes),
+        0,
+        'cache.set',
+      );
     } catch {
       // A cache that is away is an empty one.
     }

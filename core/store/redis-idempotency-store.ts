@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { type Claim, type IdempotencyStore, MAX_OUTCOME_BYTES, RECORD_TTL_MS } from '#core/store/idempotency-store.ts';
-import type { RedisConnection } from '#core/store/redis.ts';
+import type { RedisConnection, StoreOperation } from '#core/store/redis.ts';
 import { RedisScript } from '#core/store/redis-script.ts';
 import { StoreUnavailableError } from '#core/store/store-unavailable.ts';
 
@@ -80,7 +80,7 @@ export class RedisIdempotencyStore implements IdempotencyStore {
   async claim(key: string, fingerprint: string, leaseMs: number, token: string): Promise<Claim> {
     const args = [fingerprint, token, Math.ceil(leaseMs), this.#ttlMs];
     for (let reads = 0; reads < MAX_READS; reads++) {
-      const claim = asClaim(await this.#redis.run((client) => CLAIM.run(client, PREFIX + key, args)));
+      const claim = asClaim(await this.#redis.run((client) => CLAIM.run(client, PREFIX + key, args), 0, 'key.claim'));
       if (claim !== undefined) return claim;
       const outcome = await this.#readLong(key, fingerprint);
       if (outcome !== undefined) return { state: 'done', outcome };
@@ -91,12 +91,14 @@ export class RedisIdempotencyStore implements IdempotencyStore {
   async complete(key: string, token: string, outcome: Uint8Array): Promise<boolean> {
     if (outcome.byteLength > MAX_OUTCOME_BYTES)
       throw new RangeError(`an outcome of ${outcome.byteLength} bytes: at most ${MAX_OUTCOME_BYTES} are recorded`);
-    const done = await this.#send(outcome, (client) => COMPLETE.run(client, PREFIX + key, [token, bufferOf(outcome)]));
+    const done = await this.#send('key.complete', outcome, (client) =>
+      COMPLETE.run(client, PREFIX + key, [token, bufferOf(outcome)]),
+    );
     return done === 1;
   }
 
   async release(key: string, token: string): Promise<void> {
-    await this.#redis.run((client) => RELEASE.run(client, PREFIX + key, [token]));
+    await this.#redis.run((client) => RELEASE.run(client, PREFIX + key, [token]), 0, 'key.release');
   }
 
   async takeOver(
@@ -107,27 +109,31 @@ export class RedisIdempotencyStore implements IdempotencyStore {
     expected: Uint8Array | undefined,
   ): Promise<boolean> {
     const args = [fingerprint, token, Math.ceil(leaseMs), ...(expected === undefined ? [] : [bufferOf(expected)])];
-    const taken = await this.#send(expected, (client) => TAKE_OVER.run(client, PREFIX + key, args));
+    const taken = await this.#send('key.take_over', expected, (client) => TAKE_OVER.run(client, PREFIX + key, args));
     return taken === 1;
   }
 
   async giveBack(key: string, token: string): Promise<void> {
-    await this.#redis.run((client) => GIVE_BACK.run(client, PREFIX + key, [token]));
+    await this.#redis.run((client) => GIVE_BACK.run(client, PREFIX + key, [token]), 0, 'key.give_back');
   }
 
   /** @returns undefined where the record is gone or another one by now */
   async #readLong(key: string, fingerprint: string): Promise<Uint8Array | undefined> {
     const [found, outcome] = await this.#inTurn(() =>
-      this.#redis.run((client) => client.hmgetBuffer(PREFIX + key, 'fingerprint', 'outcome')),
+      this.#redis.run((client) => client.hmgetBuffer(PREFIX + key, 'fingerprint', 'outcome'), 0, 'key.read'),
     );
     return found?.toString() === fingerprint ? (outcome ?? undefined) : undefined;
   }
 
-  #send(outcome: Uint8Array | undefined, operation: (client: Redis) => Promise<unknown>): Promise<unknown> {
+  #send(
+    name: StoreOperation,
+    outcome: Uint8Array | undefined,
+    operation: (client: Redis) => Promise<unknown>,
+  ): Promise<unknown> {
     const bytes = outcome?.byteLength ?? 0;
     return bytes > LONG_BYTES
-      ? this.#inTurn(() => this.#redis.run(operation, bytes))
-      : this.#redis.run(operation, bytes);
+      ? this.#inTurn(() => this.#redis.run(operation, bytes, name))
+      : this.#redis.run(operation, bytes, name);
   }
 
   #inTurn<T>(operation: () => Promise<T>): Promise<T> {

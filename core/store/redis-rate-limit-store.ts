@@ -78,7 +78,7 @@ export class RedisRateLimitStore implements RateLimitStore {
 
   async #takeThere(limit: Limit, other: Limit | undefined): Promise<Taken> {
     try {
-      const answer = await this.#redis.run((client) => this.#script(client, limit, other));
+      const answer = await this.#redis.run((client) => this.#script(client, limit, other), 0, 'quota.take');
       this.#sharedCalls++;
       const quota = quotaOf(limit, answer[1], answer[2]);
       return {

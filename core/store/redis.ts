@@ -30,11 +30,28 @@ export interface RedisStats {
   readonly warnings: readonly string[];
 }
 
+/** What an operation is for, as its durations are told. */
+export type StoreOperation =
+  | 'quota.take'
+  | 'cache.get'
+  | 'cache.set'
+  | 'key.claim'
+  | 'key.complete'
+  | 'key.release'
+  | 'key.take_over'
+  | 'key.give_back'
+  | 'key.read'
+  | 'other';
+
+/** Hears how long an operation took, and where it failed that it did. */
+export type MeasureOperation = (operation: StoreOperation, durationMs: number, errorType: string | undefined) => void;
+
 /** How to reach Redis, and who listens. */
 export interface RedisConnectionOptions {
   /** `redis://` or `rediss://`, with a password where there is one. */
   readonly url: string;
   readonly on?: (event: StoreEvent) => void;
+  readonly measure?: MeasureOperation;
   /** How long an operation may take before Redis counts as hanging. */
   readonly commandTimeoutMs?: number;
 }
@@ -60,6 +77,7 @@ const CLOSE_MS = 500;
 export class RedisConnection implements AsyncDisposable {
   readonly #client: Redis;
   readonly #on: (event: StoreEvent) => void;
+  readonly #measure: MeasureOperation | undefined;
   readonly #hangWatch: HangWatch;
   readonly #prober: NodeJS.Timeout;
   readonly #firstAttempt: NodeJS.Timeout;
@@ -80,8 +98,9 @@ export class RedisConnection implements AsyncDisposable {
    * Begins to connect and returns at once; whether Redis is there shows in `state` and events.
    * @throws TypeError when the URL is none
    */
-  constructor({ url, on = () => {}, commandTimeoutMs = COMMAND_TIMEOUT_MS }: RedisConnectionOptions) {
+  constructor({ url, on = () => {}, measure, commandTimeoutMs = COMMAND_TIMEOUT_MS }: RedisConnectionOptions) {
     this.#on = on;
+    this.#measure = measure;
     this.#hangWatch = new HangWatch(commandTimeoutMs, () => this.#hangs(commandTimeoutMs));
     this.#first.promise.catch(() => {});
     this.#client = new Redis({
@@ -131,9 +150,10 @@ export class RedisConnection implements AsyncDisposable {
    * One operation: a command, or a few that follow each other. What it does not finish is not known to have happened.
    * Anything that is not an `Error` and any `TypeError`, `RangeError` and the like it rejects with is passed on as it is.
    * @param sentBytes of an operation that sends so much that the network needs a while for it
+   * @param name what it is for; what was refused at once is not measured
    * @throws StoreUnavailableError when Redis is away, hangs, or answers with an error
    */
-  async run<T>(operation: (client: Redis) => Promise<T>, sentBytes = 0): Promise<T> {
+  async run<T>(operation: (client: Redis) => Promise<T>, sentBytes = 0, name: StoreOperation = 'other'): Promise<T> {
     if (this.#state === 'connecting') await this.#first.promise;
     if (this.#state !== 'ready') {
       this.#refused++;
@@ -141,12 +161,16 @@ export class RedisConnection implements AsyncDisposable {
     }
     this.#used = true;
     const watched = this.#hangWatch.begin(sentBytes);
+    const sinceMs = performance.now();
+    let errorType: string | undefined;
     try {
       return await operation(this.#client);
     } catch (error) {
+      errorType = 'store_unavailable';
       throw this.#unavailable(error);
     } finally {
       this.#hangWatch.end(watched);
+      this.#measure?.(name, performance.now() - sinceMs, errorType);
     }
   }
 

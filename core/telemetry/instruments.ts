@@ -29,6 +29,7 @@ export const ATTRIBUTE = {
   bridgeChildPid: 'bridge.child.pid',
   bridgeWorkerId: 'bridge.worker.id',
   bridgePoolWaitMs: 'bridge.pool.wait_ms',
+  bridgeCode: 'bridge.code',
   bridgeSource: 'bridge.source',
   bridgeExecuted: 'bridge.executed',
   bridgeEffect: 'bridge.effect',
@@ -68,12 +69,6 @@ export const SPAN = {
   toolsCall: (tool: string) => `tools/call ${tool}`,
 } as const;
 
-/** Of spans, beside {@link SPAN.acquire}. */
-export const SPAN_EVENT = {
-  /** A further attempt begins; {@link ATTRIBUTE.bridgeRetryClass} says why it may. */
-  retry: 'bridge.retry',
-} as const;
-
 /** What stands for a name that is not on a list, and for everything beyond a bounded number of series. */
 export const OTHER = '_OTHER';
 
@@ -99,7 +94,7 @@ export const INSTRUMENTS = {
   ),
   httpDuration: histogram(
     'http.server.request.duration',
-    'Time from the head of a request on the main port to its answer.',
+    'Time from the head of a request on the main port to its answer; error.type is there with every problem.',
     HTTP_SECONDS,
     httpRequestMethod,
     httpRoute,
@@ -181,6 +176,10 @@ export const INSTRUMENTS = {
     'Calls counted against quotas, by where: local while the shared store was away.',
     'where',
   ),
+  auditUp: gauge('bridge.audit.up', '1', 'Whether the audit can be written.'),
+  auditBuffered: gauge('bridge.audit.buffered_rows', '{row}', 'Rows that wait to be written.'),
+  auditRows: counter('bridge.audit.rows', '{row}', 'Rows by what became of them.', 'result'),
+  authRefused: counter('bridge.auth.refused', '{request}', 'Requests refused by reason.', 'reason'),
   storeDuration: histogram(
     'bridge.store.operation.duration',
     'Time that an operation of the shared store took, failures included.',
@@ -189,10 +188,12 @@ export const INSTRUMENTS = {
     'operation',
     errorType,
   ),
-  auditUp: gauge('bridge.audit.up', '1', 'Whether the audit can be written.'),
-  auditBuffered: gauge('bridge.audit.buffered_rows', '{row}', 'Rows that wait to be written.'),
-  auditRows: counter('bridge.audit.rows', '{row}', 'Rows by what became of them.', 'result'),
-  authRefused: counter('bridge.auth.refused', '{request}', 'Requests refused by reason.', 'reason'),
+  ready: gauge(
+    'bridge.ready',
+    '1',
+    'Whether a call can be taken: a worker is ready, or rests until one comes. Of bridges that are configured.',
+    bridge,
+  ),
   workers: gauge('bridge.workers', '{worker}', 'Workers by state.', bridge, 'state'),
   workersMax: gauge('bridge.workers.max', '{worker}', 'The most workers there may be.', bridge),
   callsInFlight: gauge('bridge.calls.in_flight', '{call}', 'Calls that workers hold.', bridge),

@@ -1,5 +1,7 @@
 import type { Writable } from 'node:stream';
 import { pino } from 'pino';
+import type { RequestEnd } from '#core/request-end.ts';
+import { accessLine } from '#core/telemetry/access-log.ts';
 import { boundedFields, boundedMessage, escapeUnprintable } from '#core/telemetry/bounded.ts';
 import { type LineLosses, LineOutput } from '#core/telemetry/line-output.ts';
 import { prettyLine } from '#core/telemetry/pretty.ts';
@@ -15,8 +17,15 @@ export interface Log {
   error(message: string, fields?: LogFields): void;
 }
 
+/** What a log may be told to write at least. */
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
+
 /** The process's log and what the end of the process needs of it. */
 export interface ProcessLog extends Log {
+  /** Lines below it are not written. */
+  level: LogLevel;
+  /** The line of a call that has its answer, level `info`; cheap, and written with others of the same moment. */
+  call(end: RequestEnd): void;
   /** Lines that could not be written. */
   readonly losses: LineLosses;
   /** Settles when every line has been handed over, or after `budgetMs`. Never rejects. */
@@ -27,7 +36,7 @@ export interface LogOptions {
   /** Standard output, or a stand-in of a test. */
   readonly output: Writable;
   /** Lines below it are not written. */
-  readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  readonly level: LogLevel;
   /** Takes secrets out of a text; runs over every text of a line before it is cut. */
   readonly redact?: (text: string) => string;
   /** Lines for a person instead of JSON. */
@@ -40,7 +49,17 @@ export interface LogOptions {
  * secrets out. A stream that breaks (its reader gone, its disk full) is counted and does not stop the service.
  */
 export function createLog({ output, level, redact = same, pretty = false, colours = false }: LogOptions): ProcessLog {
-  const lines = new LineOutput(output);
+  const finish = (batch: string): string => {
+    const shown = redact(batch);
+    return pretty
+      ? shown
+          .trimEnd()
+          .split('\n')
+          .map((line) => prettyLine(line, colours))
+          .join('')
+      : shown;
+  };
+  const lines = new LineOutput(output, finish);
   const write = (json: string): void => {
     const line = escapeUnprintable(json);
     lines.write(pretty ? prettyLine(line, colours) : line);
@@ -66,6 +85,15 @@ export function createLog({ output, level, redact = same, pretty = false, colour
     info: at('info'),
     warn: at('warn'),
     error: at('error'),
+    get level() {
+      return logger.level as LogLevel;
+    },
+    set level(next) {
+      logger.level = next;
+    },
+    call: (end) => {
+      if (logger.isLevelEnabled('info')) lines.writeSoon(accessLine(end, new Date().toISOString()));
+    },
     get losses() {
       return lines.losses;
     },

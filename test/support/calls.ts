@@ -17,7 +17,7 @@ export function toolPolicy(overrides: Partial<ToolPolicy> = {}): ToolPolicy {
 
 /** What no policy has written to yet. */
 export function callReport(): CallReport {
-  return { attempts: 0, source: 'child', ageMs: 0, quota: undefined };
+  return { attempts: 0, source: 'child', ageMs: 0, quota: undefined, retry: undefined, waitMs: 0, childMs: 0 };
 }
 
 /** A call as the HTTP layer makes it, with what a test wants different. */

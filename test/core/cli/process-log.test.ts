@@ -9,7 +9,7 @@ it('secrets that the process is told of later are hidden too, and those of befor
     lines.push(String(text));
     return true;
   });
-  const log = processLog({ log: { level: 'info' }, secrets: ['canary-one'] });
+  const log = processLog({ log: { level: 'info', access: true }, secrets: ['canary-one'] });
   log.info('of canary-one and canary-two');
   log.hide(['canary-two']);
   log.info('of canary-one and canary-two');

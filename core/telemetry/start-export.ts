@@ -1,0 +1,106 @@
+import { DiagLogLevel, diag, trace } from '@opentelemetry/api';
+import { envDetector, resourceFromAttributes, serviceInstanceIdDetector } from '@opentelemetry/resources';
+import type { PushMetricExporter } from '@opentelemetry/sdk-metrics';
+import { NodeSDK } from '@opentelemetry/sdk-node';
+import type { SpanExporter } from '@opentelemetry/sdk-trace';
+import type { OtlpProtocol, TelemetrySettings } from '#core/config/telemetry-settings.ts';
+import { MetricOutlet } from '#core/telemetry/metric-outlet.ts';
+import { type Exporting, NOTHING_DROPPED } from '#core/telemetry/registered.ts';
+import { SpanOutlet } from '#core/telemetry/span-outlet.ts';
+import { watchRequests } from '#core/telemetry/tracing.ts';
+import packageJson from '../../package.json' with { type: 'json' };
+
+const SERVICE_NAME = 'mcp-bridge-fleet';
+/** A collector that is away fails every few seconds; who reads the log has understood the first time. */
+const MIN_TELL_MS = 60_000;
+
+/**
+ * Starts OpenTelemetry's SDK with nothing but what we hand it: no instrumentation, no context manager that would be asked for
+ * the active span. Sampler, limits and resource come from the environment as the SDK reads it.
+ */
+export async function startExport(settings: TelemetrySettings): Promise<Exporting> {
+  const { traces, metrics } = settings;
+  const spans = traces && new SpanOutlet(await spanExporter(traces), settings.spans);
+  const numbers = metrics && new MetricOutlet(await metricExporter(metrics), settings);
+  const sdk = new NodeSDK({
+    resource: resourceFromAttributes({ 'service.name': SERVICE_NAME, 'service.version': packageJson.version }),
+    // The last one wins: what the operator says.
+    resourceDetectors: [serviceInstanceIdDetector, envDetector],
+    spanProcessors: spans === undefined ? [] : [spans],
+    metricReaders: numbers === undefined ? [] : [numbers.reader],
+    logRecordProcessors: [],
+    instrumentations: [],
+  });
+  const teller = new Teller();
+  // After the constructor, which would have it write to the console.
+  diag.setLogger(teller, { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
+  sdk.start();
+  const tracer = trace.getTracer(SERVICE_NAME, packageJson.version);
+  return {
+    watch: spans && watchRequests({ tracer, baggageKeys: settings.baggageKeys }),
+    dropped: {
+      traces: spans?.dropped ?? NOTHING_DROPPED.traces,
+      metrics: numbers?.dropped ?? NOTHING_DROPPED.metrics,
+    },
+    export: (families) => numbers?.export(families),
+    tell: (warn) => {
+      teller.warnings = warn;
+    },
+    close: async (budgetMs) => {
+      const { promise: late, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, budgetMs);
+      // What fails here has been counted, and told to nobody who could still do something about it.
+      await Promise.race([sdk.shutdown().catch(() => {}), late]);
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** Takes what the SDK says of itself: on standard error until there is a log, and then into that, now and then. */
+class Teller {
+  warnings: Parameters<Exporting['tell']>[0] = (message, { detail }) => {
+    process.stderr.write(`${message}: ${detail}\n`);
+  };
+  #toldMs = Number.NEGATIVE_INFINITY;
+  #kept = 0;
+
+  readonly error = (message: string, ...more: unknown[]): void => this.#tell(message, more);
+  readonly warn = (message: string, ...more: unknown[]): void => this.#tell(message, more);
+  readonly info = (): void => {};
+  readonly debug = (): void => {};
+  readonly verbose = (): void => {};
+
+  #tell(message: string, more: readonly unknown[]): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#toldMs < MIN_TELL_MS) {
+      this.#kept++;
+      return;
+    }
+    this.#toldMs = nowMs;
+    const detail = [message, ...more].map((part) => (part instanceof Error ? part.message : String(part))).join(' ');
+    this.warnings('telemetry could not be exported', { detail, untold: this.#kept });
+    this.#kept = 0;
+  }
+}
+
+async function spanExporter(protocol: OtlpProtocol): Promise<SpanExporter> {
+  switch (protocol) {
+    case 'grpc':
+      return new (await import('@opentelemetry/exporter-trace-otlp-grpc')).OTLPTraceExporter();
+    case 'http/json':
+      return new (await import('@opentelemetry/exporter-trace-otlp-http')).OTLPTraceExporter();
+    case 'http/protobuf':
+      return new (await import('@opentelemetry/exporter-trace-otlp-proto')).OTLPTraceExporter();
+  }
+}
+
+async function metricExporter(protocol: OtlpProtocol): Promise<PushMetricExporter> {
+  switch (protocol) {
+    case 'grpc':
+      return new (await import('@opentelemetry/exporter-metrics-otlp-grpc')).OTLPMetricExporter();
+    case 'http/json':
+      return new (await import('@opentelemetry/exporter-metrics-otlp-http')).OTLPMetricExporter();
+    case 'http/protobuf':
+      return new (await import('@opentelemetry/exporter-metrics-otlp-proto')).OTLPMetricExporter();
+  }
+}
