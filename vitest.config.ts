@@ -7,7 +7,13 @@ export const BRIDGES_IN_DEPTH: readonly string[] = [
 
 export default defineConfig({
   test: {
-    include: ['test/*.test.ts', 'test/core/**/*.test.ts', 'test/bridges/**/*.test.ts', 'test/contract/**/*.test.ts'],
+    include: [
+      'test/*.test.ts',
+      'test/core/**/*.test.ts',
+      'test/bridges/**/*.test.ts',
+      'test/contract/**/*.test.ts',
+      'test/static/**/*.test.ts',
+    ],
     exclude: ['**/node_modules/**', '**/*.long.test.ts', ...BRIDGES_IN_DEPTH],
     globalSetup: ['test/support/provide-redis.ts'],
     setupFiles: ['test/support/leaks.ts'],
