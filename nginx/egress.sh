@@ -1,6 +1,6 @@
 #!/bin/sh
 # Starts the way out: finds which of this container's addresses belongs to which bridge's network, then runs nginx.
-# `egress.sh health` says by its exit code whether it listens.
+# `egress.sh health` says by its exit code whether it listens; `egress.sh reload` makes it read its configuration anew.
 set -eu
 
 source=$(dirname "$0")
@@ -10,7 +10,8 @@ run=/tmp/egress
 
 if [ "${1:-start}" = health ]; then
   # A connection that says nothing is closed by nginx; that it was taken is enough.
-  exec openssl s_client -connect 127.0.0.1:443 -noservername </dev/null 2>&1 | grep -q '^CONNECTED'
+  openssl s_client -connect 127.0.0.1:443 -noservername </dev/null 2>&1 | grep -q '^CONNECTED'
+  exit
 fi
 
 resolver=$(text EGRESS_RESOLVER '' '[0-9A-Fa-f.]+(:[0-9]+)?|\[[0-9A-Fa-f:]+\](:[0-9]+)?')
@@ -32,4 +33,10 @@ done
 
 mkdir -p "$run"
 sed -e "s|\${EGRESS_RESOLVER}|$resolver|g" -e "s|\${EGRESS_NETWORKS}|$networks|g" "$source/egress.conf" >"$run/nginx.conf"
+if [ "${1:-start}" = reload ]; then
+  nginx -t -q -c "$run/nginx.conf" -e stderr
+  kill -HUP "$(cat "$run/nginx.pid")"
+  say info "reloaded"
+  exit
+fi
 exec nginx -c "$run/nginx.conf" -e stderr -g 'daemon off;'
