@@ -34,6 +34,8 @@ export interface FleetOptions {
   readonly args?: readonly string[];
   readonly config?: { readonly mcpServers: Readonly<Record<string, object>> };
   readonly env?: Readonly<Record<string, string>>;
+  /** Options of Node, before the command. */
+  readonly nodeOptions?: readonly string[];
   /** False: the process is handed over without waiting for its `ready` line. */
   readonly awaitReady?: boolean;
   /** A shell command run first in the same process, e.g. `ulimit -n 64`. */
@@ -65,7 +67,7 @@ export class Fleet implements AsyncDisposable {
     const configFile = join(this.#dir, 'fleet.config.json');
     if (options.config) writeFileSync(configFile, JSON.stringify(options.config));
     if (options.uid !== undefined) chmodSync(this.#dir, 0o755);
-    const command = [process.execPath, FLEET, ...(options.args ?? ['serve', '--config', configFile])];
+    const command = [process.execPath, ...(options.nodeOptions ?? []), FLEET, ...(options.args ?? ['serve', '--config', configFile])];
     const limited = ['sh', '-c', `${options.limits ?? ':'}; exec "$0" "$@"`, ...command];
     const [file = '', ...args] = options.limits === undefined ? command : limited;
     this.process = spawn(file, args, {
