@@ -28,7 +28,6 @@ export class SecretsError extends Error {
   override readonly name = 'SecretsError';
 }
 
-/** Where the key file is, below the folder: in one of its own, which is mounted as a whole (see compose/README.md). */
 const KEY_FILE = 'keys/api_keys';
 const PASSWORD_BYTES = 24;
 /** Made by us: the memory's database is part of the stack. */
@@ -53,6 +52,10 @@ const PAIRS = [
   },
 ] as const;
 const SINGLE = ['postgres_password', 'grafana_admin_password'] as const;
+/** Without them the front makes a certificate of its own. */
+const CERTIFICATE = ['tls/cert.pem', 'tls/key.pem'] as const;
+/** Mounted as a whole, so that a file that is put into another's place is seen (see compose/README.md). */
+const FOLDERS = ['keys', 'tls'] as const;
 
 /** The secret variables of bridges that the operator gets from their vendors, each once, in the order of the alphabet. */
 export function vendorSecretsOf(manifests: Iterable<BridgeManifest>): readonly string[] {
@@ -62,8 +65,8 @@ export function vendorSecretsOf(manifests: Iterable<BridgeManifest>): readonly s
 
 /**
  * Makes what is missing of the files a stack mounts as secrets: random passwords, the addresses that hold them, a first API
- * key, and for each secret of a vendor a file that is empty but for a line break (which counts as unset, and which swarm
- * takes too). What is there is never touched; a password whose address is there too is never made anew.
+ * key, for each secret of a vendor, and the front's certificate, a file that is empty but for a line break (which counts as unset,
+ * and which swarm takes too). What is there is never touched; a password whose address is there too is never made anew.
  *
  * The folder is for its owner alone (0700). Its files can be read by whoever is inside (0644): they are mounted one by one,
  * into containers that run as users of their own.
@@ -80,8 +83,10 @@ export async function createSecrets({ folder, vendorSecrets }: SecretsRequest): 
   attempt('.', () => {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     chmodSync(folder, 0o700);
-    mkdirSync(join(folder, 'keys'), { recursive: true });
-    chmodSync(join(folder, 'keys'), 0o755);
+    for (const name of FOLDERS) {
+      mkdirSync(join(folder, name), { recursive: true });
+      chmodSync(join(folder, name), 0o755);
+    }
   });
   for (const { password, url, address } of PAIRS) {
     const there = [password, url].filter((name) => existsSync(join(folder, name)));
@@ -96,6 +101,7 @@ export async function createSecrets({ folder, vendorSecrets }: SecretsRequest): 
     else kept.push(url);
   }
   for (const name of SINGLE) make(name, `${newPassword()}\n`);
+  for (const name of CERTIFICATE) make(name, '\n');
   for (const variable of vendorSecrets) {
     const name = variable.toLowerCase();
     make(name, '\n');

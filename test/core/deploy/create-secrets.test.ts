@@ -25,8 +25,8 @@ it('makes every file in a folder for its owner alone, with passwords that stand 
   expect(kept).toEqual([]);
   expect(new Set(created)).toEqual(
     new Set([
-      ...readdirSync(folder).filter((name) => name !== 'keys'),
-      ...readdirSync(join(folder, 'keys')).map((name) => `keys/${name}`),
+      ...readdirSync(folder).filter((name) => !['keys', 'tls'].includes(name)),
+      ...['keys', 'tls'].flatMap((inner) => readdirSync(join(folder, inner)).map((name) => `${inner}/${name}`)),
     ]),
   );
   expect(mode('.')).toBe(0o700);
