@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { BridgeError } from '#core/errors.ts';
 import { directToolAddress, type ToolAddress } from './address.ts';
 import type { App } from './app.ts';
@@ -48,6 +49,8 @@ export interface HttpServerOptions {
   readonly onEvent?: (event: ConnectionEvent) => void;
 }
 
+/** A request that is already under way when the port closes arrives within this. */
+const LAST_REQUESTS_MS = 200;
 /** After `abortAll` the answers have this long to be written before the sockets are cut. */
 const LAST_ANSWERS_MS = 1_000;
 
@@ -131,15 +134,16 @@ export class HttpServer implements NodeExchangeOwner, PlainConnectionOwner, Asyn
   }
 
   /**
-   * Stops accepting, closes idle connections, and waits for the answers in flight, and for calls that run on without a
-   * client. What is left after `deadlineMs` is answered 504 `deadline_exceeded`, executed `maybe`, before its connection
-   * ends. Idempotent.
+   * Stops accepting, gives connections that a request may be under way on 200 ms to bring it, closes idle ones, and waits
+   * for the answers in flight, and for calls that run on without a client. What is left after `deadlineMs` is answered 504
+   * `deadline_exceeded`, executed `maybe`, before its connection ends. Idempotent.
    */
   async close(deadlineMs: number): Promise<void> {
     this.drain();
     const closed = new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
     });
+    if (this.#plain.size > 0) await delay(Math.min(LAST_REQUESTS_MS, deadlineMs));
     for (const connection of this.#plain) connection.endIdle();
     await this.#idleWithin(deadlineMs);
     if (!this.#idle) {

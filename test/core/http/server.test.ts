@@ -358,6 +358,23 @@ describe('the end of the server', () => {
     await closed;
   });
 
+  test('a request that is under way when the port closes is answered, on a new connection too', async () => {
+    await using running = await serve({});
+    const fresh = running.open();
+    await once(fresh, 'connect');
+    // Connections are accepted in their order: this one's answer says that the first was.
+    await running.raw(rawCall(PATH));
+    let text = '';
+    fresh.on('data', (chunk) => {
+      text += String(chunk);
+    });
+    const closed = running.server.close(10_000);
+    fresh.write(rawCall(PATH));
+    await once(fresh, 'close');
+    expect(answersIn(text)[0]).toMatchObject({ status: 200 });
+    await closed;
+  });
+
   test('what is left at the deadline is answered 504, executed maybe, before the connection ends', async () => {
     const { bridge } = waitingBridge();
     await using running = await serve({ bridges: mapOf(bridge) });
