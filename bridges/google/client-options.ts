@@ -11,15 +11,20 @@ export interface RequestOptions {
   readonly retryConfig: { readonly retry: 0 };
   /** With every request: uploads do not look at the one that the API was opened with. */
   readonly rootUrl?: string;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** Options of one request: it ends with its call, and the SDK never repeats it by itself. */
-export function requestOptions({ signal }: Pick<ToolContext, 'signal'>, rootUrl: string | undefined): RequestOptions {
+export function requestOptions(
+  { signal, traceparent }: Pick<ToolContext, 'signal' | 'traceparent'>,
+  rootUrl: string | undefined,
+): RequestOptions {
   return {
     signal,
     timeout: MAX_REQUEST_MS,
     retry: false,
     retryConfig: { retry: 0 },
     ...(rootUrl === undefined ? {} : { rootUrl }),
+    ...(traceparent === undefined ? {} : { headers: { traceparent } }),
   };
 }

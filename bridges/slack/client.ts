@@ -50,7 +50,7 @@ export class SlackClient {
     this.#client ??= this.#load();
     const client = await this.#client;
     for (let attempt = 1; ; attempt++) {
-      const flight = newFlight(this.#signal(context));
+      const flight = newFlight(this.#signal(context), context.traceparent);
       try {
         return await this.#flights.run(flight, () => request(client));
       } catch (thrown) {
@@ -93,7 +93,9 @@ export class SlackClient {
     }
     flight.signal.throwIfAborted();
     flight.sent = true;
-    const response = await fetch(url, { ...init, signal: flight.signal });
+    const headers = new Headers(init.headers);
+    if (flight.traceparent !== undefined) headers.set('traceparent', flight.traceparent);
+    const response = await fetch(url, { ...init, headers, signal: flight.signal });
     flight.status = response.status;
     if (response.status === 429) {
       const seconds = Number(response.headers.get('retry-after') ?? Number.NaN);

@@ -2,6 +2,8 @@
 export interface Flight {
   /** The call's own end, and the request's time-out. */
   readonly signal: AbortSignal;
+  /** Of the call, for a header of this name. */
+  readonly traceparent: string | undefined;
   /** Slack's name of the method; empty before the request was made. */
   method: string;
   /** Some of it may have left this process. */
@@ -13,6 +15,6 @@ export interface Flight {
 }
 
 /** A request that has not begun. */
-export function newFlight(signal: AbortSignal): Flight {
-  return { signal, method: '', sent: false, status: undefined, retryAfterMs: undefined };
+export function newFlight(signal: AbortSignal, traceparent?: string): Flight {
+  return { signal, traceparent, method: '', sent: false, status: undefined, retryAfterMs: undefined };
 }

@@ -102,7 +102,7 @@ export class StripeClient {
     const timeout = Math.max(1, Math.min(this.#settings.requestTimeoutMs, leftMs));
     const options = { timeout, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) };
     try {
-      return await this.#http.under(context.signal, () => send(stripe, options));
+      return await this.#http.under(context.signal, () => send(stripe, options), context.traceparent);
     } catch (thrown) {
       this.#quietUntil = Math.max(this.#quietUntil, performance.now() + quietMs(thrown));
       throw thrown;

@@ -36,26 +36,28 @@ interface Answer {
  * even where retries are off.
  */
 export class SingleTryHttp {
-  readonly #signals = new AsyncLocalStorage<AbortSignal>();
+  readonly #calls = new AsyncLocalStorage<{ readonly signal: AbortSignal; readonly traceparent: string | undefined }>();
   /** A short idle time: a socket that Stripe has closed meanwhile would make a write's outcome unknown. */
   readonly #agents = {
     http: new http.Agent({ keepAlive: true, timeout: IDLE_SOCKET_MS }),
     https: new https.Agent({ keepAlive: true, timeout: IDLE_SOCKET_MS }),
   };
 
-  /** Runs `work`; the requests it makes end when `signal` aborts. */
-  under<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    return this.#signals.run(signal, work);
+  /** Runs `work`; the requests it makes end when `signal` aborts, and carry `traceparent` as a header. */
+  under<T>(signal: AbortSignal, work: () => Promise<T>, traceparent?: string): Promise<T> {
+    return this.#calls.run({ signal, traceparent }, work);
   }
 
   /** For the SDK's `httpClient` option. */
   readonly client: Stripe.HttpClient = {
     getClientName: () => 'node',
-    makeRequest: async (host, port, path, method, headers, body, protocol, timeoutMs) => {
+    makeRequest: async (host, port, path, method, given, body, protocol, timeoutMs) => {
+      const call = this.#calls.getStore();
+      const headers = call?.traceparent === undefined ? given : { ...given, traceparent: call.traceparent };
       const secure = protocol !== 'http';
       const options = { host, port, path, method, headers, agent: secure ? this.#agents.https : this.#agents.http };
       const request = (secure ? https : http).request(options as http.RequestOptions);
-      const { status, headers: answered, text } = await exchange(request, body, timeoutMs, this.#signals.getStore());
+      const { status, headers: answered, text } = await exchange(request, body, timeoutMs, call?.signal);
       const raw = { headers: answered, statusCode: status };
       return {
         getStatusCode: () => status,

@@ -45,7 +45,7 @@ export class TwilioClient {
     for (let attempt = 1; ; attempt++) {
       context.signal.throwIfAborted();
       this.#requireNoPause(product, effect);
-      const flight = newFlight(this.#signal(context));
+      const flight = newFlight(this.#signal(context), context.traceparent);
       try {
         return await this.#flights.run(flight, () => request(sdk));
       } catch (thrown) {

@@ -2,6 +2,8 @@
 export interface Flight {
   /** The call's own end, and the request's time-out. */
   readonly signal: AbortSignal;
+  /** Of the call, for a header of this name. */
+  readonly traceparent: string | undefined;
   /** Some of it may have left this process. */
   sent: boolean;
   /** Of the answer, once it is there. */
@@ -11,6 +13,6 @@ export interface Flight {
 }
 
 /** A request that has not begun. */
-export function newFlight(signal: AbortSignal): Flight {
-  return { signal, sent: false, status: undefined, retryAfterMs: undefined };
+export function newFlight(signal: AbortSignal, traceparent?: string): Flight {
+  return { signal, traceparent, sent: false, status: undefined, retryAfterMs: undefined };
 }

@@ -33,6 +33,7 @@ class FlightClient extends RequestClient {
     this.axios.interceptors.request.use((config) => {
       const flight = flights.getStore();
       if (flight !== undefined) config.signal = flight.signal;
+      if (flight?.traceparent !== undefined) config.headers.set('traceparent', flight.traceparent);
       return config;
     });
   }

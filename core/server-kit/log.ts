@@ -8,6 +8,15 @@ export interface Log {
   error(message: string, fields?: LogFields): void;
 }
 
+/** The same log with further members on each line. */
+export function withFields(log: Log, fields: LogFields): Log {
+  return {
+    info: (message, more) => log.info(message, { ...fields, ...more }),
+    warn: (message, more) => log.warn(message, { ...fields, ...more }),
+    error: (message, more) => log.error(message, { ...fields, ...more }),
+  };
+}
+
 /** A log whose lines all carry `base`. */
 export function createLog(base: LogFields, write: (line: string) => void = (line) => process.stderr.write(line)): Log {
   const at =

@@ -17,7 +17,7 @@ import { EnvironmentError } from '#core/server-kit/environment.ts';
 import { createLog, type Log } from '#core/server-kit/log.ts';
 import type { Resources } from '#core/server-kit/resources.ts';
 import { failure, reconciled, success, toToolError } from '#core/server-kit/result.ts';
-import { openContext, RECONCILE_META, type ToolContext } from '#core/server-kit/tool-context.ts';
+import { openContext, RECONCILE_META, type ToolContext, tracedLog } from '#core/server-kit/tool-context.ts';
 
 /** One stdio server. */
 export interface ServerSpec {
@@ -116,7 +116,9 @@ function showTools(server: Server, spec: ServerSpec, calls: Calls, log: Log): vo
       return success(await calls.run(tool.effect, params._meta, extra, (context) => tool.call(args, context)));
     } catch (thrown) {
       const error = toToolError(thrown, tool.name);
-      if (error.code === 'internal') log.error('tool failed unexpectedly', { tool: tool.name, stack: stackOf(thrown) });
+      if (error.code === 'internal') {
+        tracedLog(log, params._meta).error('tool failed unexpectedly', { tool: tool.name, stack: stackOf(thrown) });
+      }
       return failure(error);
     }
   });

@@ -1,5 +1,5 @@
 import type { Effect } from '#core/call.ts';
-import type { Log } from '#core/server-kit/log.ts';
+import { type Log, withFields } from '#core/server-kit/log.ts';
 import { ToolError } from '#core/server-kit/tool-error.ts';
 
 /** `params._meta` key: how long the caller still waits, in ms, when the call was written. */
@@ -31,6 +31,9 @@ export interface ToolContext {
   readonly idempotencyKey: string | undefined;
   /** Who calls, by a checked credential; undefined where the manifest does not set `principalMeta`. */
   readonly principal: string | undefined;
+  /** W3C trace context of the call, checked; a vendor may be handed it in a header of this name. */
+  readonly traceparent?: string | undefined;
+  /** Its lines carry the trace id, where there is one. */
   readonly log: Log;
 }
 
@@ -40,10 +43,22 @@ export interface OpenContext extends Disposable {
 }
 
 const MAX_TIMER_MS = 2 ** 31 - 1;
+const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 function textIn(meta: Readonly<Record<string, unknown>> | undefined, key: string): string | undefined {
   const value = meta?.[key];
   return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+function traceparentIn(meta: Readonly<Record<string, unknown>> | undefined): string | undefined {
+  const value = textIn(meta, 'traceparent');
+  return value !== undefined && TRACEPARENT.test(value) ? value : undefined;
+}
+
+/** The log with the call's trace id on each line, where the call has one. */
+export function tracedLog(log: Log, meta: Readonly<Record<string, unknown>> | undefined): Log {
+  const traceId = traceparentIn(meta)?.slice(3, 35);
+  return traceId === undefined ? log : withFields(log, { traceId });
 }
 
 /** Makes the context of one call. `cancelled` is the protocol's signal, `ending` the process's. */
@@ -82,7 +97,8 @@ export function openContext(options: {
           : Math.max(0, deadlineMs - (performance.now() - startedAtMs)),
       idempotencyKey: textIn(meta, IDEMPOTENCY_META),
       principal: textIn(meta, PRINCIPAL_META),
-      log,
+      traceparent: traceparentIn(meta),
+      log: tracedLog(log, meta),
     },
     [Symbol.dispose]: () => {
       clearTimeout(timer);

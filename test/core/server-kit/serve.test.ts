@@ -115,6 +115,23 @@ describe('a server of the kit', () => {
     });
   });
 
+  test('puts the trace id of a call on its log lines, and nothing that is no trace', async () => {
+    const raw = new Raw({ GREETING: 'Hello' });
+    await raw.initialize();
+    const traceId = '0af7651916cd43dd8448eb211c80319c';
+    raw.call(1, 'greet', { name: 'x' }, { traceparent: `00-${traceId}-b7ad6b7169203331-01` });
+    raw.call(2, 'greet', { name: 'x' }, { traceparent: 'canary\n' });
+    await until('both have started', () => raw.stderr.split('started').length === 3);
+    const lines = raw.stderr
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(lines.map((line) => line.traceId)).toEqual([traceId, undefined]);
+    expect(raw.stderr).not.toContain('canary');
+    raw.child.stdin?.end();
+    await raw.ended();
+  });
+
   test('tells nothing of a bug to the caller, and all of it to its log', async () => {
     const raw = new Raw({ GREETING: 'Hello' });
     await raw.initialize();
