@@ -363,11 +363,12 @@ describe('the end of the server', () => {
     const fresh = running.open();
     await once(fresh, 'connect');
     // Connections are accepted in their order: this one's answer says that the first was.
-    await running.raw(rawCall(PATH));
+    await running.raw(rawCall(PATH, '{}', ['Connection: close']));
     let text = '';
     fresh.on('data', (chunk) => {
       text += String(chunk);
     });
+    fresh.on('end', () => fresh.end());
     const closed = running.server.close(10_000);
     fresh.write(rawCall(PATH));
     await once(fresh, 'close');
