@@ -72,6 +72,11 @@ async function deployToSwarm(runner: Runner, names: readonly string[], options: 
   if (options.build)
     throw new StepError('a swarm takes images from a registry: build and push them, then deploy --tag');
   for (const name of servicesNamed(names, await stackServices(runner))) {
+    if (roleOf(name) !== 'bridge') {
+      throw new Refusal(
+        `${name} must not run twice, so it is not exchanged start first: change the stack, then fleet up`,
+      );
+    }
     if (options.dryRun) runner.say(`would update ${name}, start first, rolled back by the swarm where it fails`);
     else await updateService(runner, name, options.tag);
   }

@@ -76,6 +76,8 @@ export class Docker {
     try {
       const code = await ended;
       if (code === 0) return stdout;
+      // Some say their last words on standard output.
+      if (lines.length === 0) lines.push(...this.redacted(stdout).slice(-maxErrorLines));
       const reason = timedOut ? `took longer than ${timeoutMs / 1000} s` : `ended with ${code}`;
       throw new DockerError(`docker ${verb(args)} ${reason}${lines.length > 0 ? `: ${lines.at(-1)}` : ''}`, lines);
     } finally {

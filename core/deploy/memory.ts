@@ -113,7 +113,12 @@ export class Memory {
   #write(file: MemoryFile): void {
     mkdirSync(dirname(this.path), { recursive: true });
     const draft = `${this.path}.${process.pid}.tmp`;
-    writeFileSync(draft, `${JSON.stringify(file, null, 2)}\n`);
+    // A stack takes files of one version only; compose wants none.
+    const version = file['x-fleet']?.mode === 'swarm' ? { version: '3.9' } : {};
+    writeFileSync(
+      draft,
+      `${JSON.stringify({ ...version, services: file.services, 'x-fleet': file['x-fleet'] }, null, 2)}\n`,
+    );
     renameSync(draft, this.path);
   }
 }

@@ -141,11 +141,13 @@ async function stop(runner: Runner, service: string, replica: Replica, last: boo
   await remove(docker, replica);
 }
 
+/** Our proxies start by a script that, told `reload`, tests the configuration and only then lets nginx read it anew. */
 async function reload(runner: Runner, service: string, replica: Replica): Promise<void> {
   const { docker, say } = runner;
   const short = shortName(service);
+  const entrypoint = await docker.run(['inspect', '--format', '{{json .Config.Entrypoint}}', replica.id]);
   try {
-    await docker.run(['exec', replica.id, 'nginx', '-t', '-q']);
+    await docker.run(['exec', replica.id, ...JSON.parse(entrypoint), 'reload']);
   } catch (error) {
     if (!(error instanceof DockerError)) throw error;
     throw new StepError(
@@ -154,7 +156,6 @@ async function reload(runner: Runner, service: string, replica: Replica): Promis
       { cause: error },
     );
   }
-  await docker.run(['exec', replica.id, 'nginx', '-s', 'reload']);
   say(`${short}: configuration reloaded`);
 }
 
