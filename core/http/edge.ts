@@ -23,6 +23,8 @@ export interface HttpOptions {
   readonly maxBodyBytes?: number;
   /** Host names in lower case, without port; undefined allows any. */
   readonly allowedHosts?: ReadonlySet<string> | undefined;
+  /** A Host that is an address and no name is allowed as well; default false. */
+  readonly allowAddresses?: boolean;
   /** Origins as a browser sends them, e.g. `https://app.example`; default none. */
   readonly allowedOrigins?: ReadonlySet<string>;
   /** True from the first signal to stop; `Edge.drain` says the same from within. */
@@ -53,6 +55,7 @@ export class Edge {
   readonly version: string;
   readonly maxBodyBytes: number;
   readonly allowedHosts: ReadonlySet<string> | undefined;
+  readonly allowAddresses: boolean;
   readonly allowedOrigins: ReadonlySet<string>;
   readonly authenticate: Authenticate;
   readonly onProblem: (report: ProblemReport) => void;
@@ -70,6 +73,7 @@ export class Edge {
     this.version = options.version;
     this.maxBodyBytes = options.maxBodyBytes ?? 1_048_576;
     this.allowedHosts = options.allowedHosts;
+    this.allowAddresses = options.allowAddresses ?? false;
     this.allowedOrigins = options.allowedOrigins ?? new Set();
     this.authenticate = options.authenticate ?? anonymous;
     this.onProblem = options.onProblem ?? (() => undefined);
@@ -78,9 +82,13 @@ export class Edge {
     this.#askDraining = options.draining;
   }
 
-  /** The edge of the ops port beside this one: it takes no calls, asks nobody who they are and counts for itself. */
+  /**
+   * The edge of the ops port beside this one: it takes no calls, asks nobody who they are and counts for itself. Who scrapes
+   * replicas asks each by its address, which DNS rebinding, always by a name, cannot.
+   */
   forOps(): Edge {
-    return new Edge({ bridges: new Map(), version: this.version, allowedHosts: this.allowedHosts });
+    const { version, allowedHosts } = this;
+    return new Edge({ bridges: new Map(), version, allowedHosts, allowAddresses: true });
   }
 
   /** True while this process is on its way out; calls are still taken. */

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { BridgeError } from '#core/errors.ts';
 import { checkTarget } from './address.ts';
 import type { Edge } from './edge.ts';
@@ -77,6 +78,7 @@ function checkHost(edge: Edge, host: string | undefined): void {
   const name = (match[1] ?? match[2] ?? '').toLowerCase();
   if (edge.allowedHosts.has(name)) return;
   // Operators write IPv6 addresses with and without their brackets.
-  if (match[2] !== undefined && edge.allowedHosts.has(name.slice(1, -1))) return;
+  const bare = match[2] === undefined ? name : name.slice(1, -1);
+  if (edge.allowedHosts.has(bare) || (edge.allowAddresses && isIP(bare) !== 0)) return;
   throw new BridgeError('forbidden_host', 'the host that the request names is not on ALLOWED_HOSTS');
 }

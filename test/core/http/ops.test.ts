@@ -63,6 +63,20 @@ describe('the ops port', () => {
     });
   });
 
+  test('may be asked by its address whatever names are allowed, so that each replica can be scraped', async () => {
+    const main = new Edge({
+      bridges: mapOf(fakeBridge('alpha')),
+      version: '1.2.3',
+      allowedHosts: new Set(['api.example']),
+    });
+    const app = createOpsApp({ edge: main.forOps(), main });
+    const statusOf = async (host: string) => (await app.request('/livez', { headers: { host } })).status;
+    expect(await Promise.all(['10.0.0.5:9464', '[fd00::1]:9464', 'api.example'].map(statusOf))).toEqual([
+      200, 200, 200,
+    ]);
+    expect(await Promise.all(['evil.example:9464', '10.0.0.5.evil.example'].map(statusOf))).toEqual([403, 403]);
+  });
+
   test('anything else is a problem', async () => {
     const { app } = ops();
     expect((await app.request('/alpha/mcp/tools')).status).toBe(404);
