@@ -244,11 +244,14 @@ it('egress bears on each network the names that it passes on for that bridge, an
 
 it('a process is given longer to end than it takes for its calls and its workers', () => {
   const image = readFileSync(join(ROOT, 'Dockerfile.bridge'), 'utf8');
-  const delayS = Number(/DRAIN_DELAY_MS=(\d+)/.exec(image)?.[1]) / 1000;
+  const delayMs = Number(/DRAIN_DELAY_MS=(\d+)/.exec(image)?.[1]);
+  const delayS = delayMs / 1000;
   const drainS = 30;
   const workersS = 8;
   for (const stack of [dev, prod, swarm]) {
     for (const name of ours) {
+      const said = serviceOf(stack, name).environment.DRAIN_DELAY_MS;
+      expect(said, 'as the image').toBe(`\${DRAIN_DELAY_MS:-${delayMs}}`);
       const graceS = seconds(serviceOf(stack, name).stop_grace_period);
       expect(graceS, name).toBeGreaterThan(delayS + drainS + workersS);
     }
@@ -310,9 +313,23 @@ it('no file holds what looks like a secret, and the folder of secrets is left to
   expect(read('secrets/.gitignore').split('\n')).toEqual(expect.arrayContaining(['*', '!.gitignore']));
 });
 
+it('nothing that the image sets is passed on without a value, which would take it away', () => {
+  const image = readFileSync(join(ROOT, 'Dockerfile.bridge'), 'utf8').replaceAll('\\\n', ' ');
+  const set = [...image.matchAll(/^ENV (.*)$/gm)].flatMap(([, line = '']) =>
+    [...line.matchAll(/([A-Z_]+)=/g)].map(([, name = '']) => name),
+  );
+  expect(set).toEqual(expect.arrayContaining(['HOST', 'PORT', 'OPS_PORT', 'DRAIN_DELAY_MS']));
+  for (const stack of [dev, monitored, swarm]) {
+    for (const name of ours) {
+      const { environment } = serviceOf(stack, name);
+      expect(set.filter((variable) => environment[variable] === null)).toEqual([]);
+    }
+  }
+});
+
 it('every setting of a process can be given, and stands in .env.example', () => {
   const settings = Object.values(POOL_SETTINGS).map(({ variable }): string => variable);
-  const process = ['LOG_LEVEL', 'RATE_PER_MINUTE', 'MAX_BODY_BYTES', 'DRAIN_MS', 'DRAIN_DELAY_MS', 'ALLOWED_HOSTS'];
+  const process = ['LOG_LEVEL', 'RATE_PER_MINUTE', 'MAX_BODY_BYTES', 'DRAIN_MS', 'ALLOWED_HOSTS'];
   for (const name of [...settings, ...process, 'ALLOWED_ORIGINS']) {
     for (const stack of [base, swarm])
       expect(serviceOf(stack, 'mcp-slack').environment).toMatchObject({ [name]: null });
