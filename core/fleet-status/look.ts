@@ -176,9 +176,7 @@ async function read(url: string, signal: AbortSignal): Promise<string> {
   const answer = await fetch(url, { signal, redirect: 'error' });
   if (answer.status !== 200) {
     await answer.body?.cancel();
-    throw new Error(
-      `${new URL(url).pathname} answers ${answer.status}${answer.status === 403 ? ', see ALLOWED_HOSTS' : ''}`,
-    );
+    throw new Error(`${new URL(url).pathname} answers ${answer.status}`);
   }
   const decoder = new TextDecoder();
   let text = '';

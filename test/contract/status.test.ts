@@ -19,6 +19,10 @@ beforeAll(async () => {
   for (const replica of replicas) {
     for (let i = 0; i < 3; i++) await replica.call('echo', { text: 'x' });
     await replica.call('crash', {});
+    await until('the worker that crashed is replaced', async () => {
+      const { workers, ended } = (await replica.status()).pool;
+      return ended.crashed === 1 && workers.length === 1 && workers[0].state === 'ready';
+    });
   }
 });
 
