@@ -5,7 +5,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bridges } from '../../bridges/index.ts';
 import { type Bridge, createBridge } from '../../core/bridge.ts';
@@ -28,9 +28,10 @@ const IMPORTED = /(?:^(?:import|export)[^;']*?from |^import |\bimport\()'([^']+)
 
 /** Every file below a folder of the repository whose name ends so. */
 function filesOf(folder: string, ending = ''): string[] {
-  return readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
-    .filter((path) => path.endsWith(ending) && !path.includes('node_modules'))
-    .map((path) => join(folder, path));
+  return readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8', withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(ROOT, join(entry.parentPath, entry.name)))
+    .filter((path) => path.endsWith(ending) && !path.includes('node_modules'));
 }
 
 async function manifestOf(name: string): Promise<BridgeManifest> {
