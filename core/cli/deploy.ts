@@ -1,11 +1,11 @@
 import { changeImage, planImage, serviceOf, type Target } from '#core/deploy/change-image.ts';
-import { isTag } from '#core/deploy/images.ts';
+import { isTag, withTag } from '#core/deploy/images.ts';
 import { planReplacement } from '#core/deploy/plan-replacement.ts';
 import { planService } from '#core/deploy/plan-up.ts';
 import { roleOf } from '#core/deploy/role.ts';
 import { type Runner, runSteps, StepError } from '#core/deploy/run-steps.ts';
 import { takeSnapshot } from '#core/deploy/snapshot.ts';
-import { requireSwarm, stackServices, updateService } from '#core/deploy/swarm.ts';
+import { imageOf, requireSwarm, stackServices, updateService } from '#core/deploy/swarm.ts';
 import { EXIT } from './exit-codes.ts';
 import { type OperationOptions, operate, printPlan, Refusal, servicesNamed } from './operation.ts';
 
@@ -78,7 +78,12 @@ async function deployToSwarm(runner: Runner, names: readonly string[], options: 
       );
     }
     if (options.dryRun) runner.say(`would update ${name}, start first, rolled back by the swarm where it fails`);
-    else await updateService(runner, name, options.tag);
+    else
+      await updateService(
+        runner,
+        name,
+        options.tag === undefined ? undefined : withTag(await imageOf(runner, name), options.tag),
+      );
   }
   return EXIT.ok;
 }

@@ -1,5 +1,4 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { withTag } from '#core/deploy/images.ts';
 import { shortName } from '#core/deploy/role.ts';
 import { type Runner, StepError } from '#core/deploy/run-steps.ts';
 
@@ -51,18 +50,10 @@ export async function stackServices({
  * Another image (or, without a tag, the same anew), start first, with the swarm's own way back where it fails.
  * @throws StepError where it was rolled back; the old replicas served throughout
  */
-export async function updateService(runner: Runner, service: string, tag: string | undefined): Promise<void> {
+export async function updateService(runner: Runner, service: string, image: string | undefined): Promise<void> {
   const { docker, project, say } = runner;
-  const full = fullName(runner, service);
-  const current = await docker.run([
-    'service',
-    'inspect',
-    '--format',
-    '{{.Spec.TaskTemplate.ContainerSpec.Image}}',
-    full,
-  ]);
-  const image = tag === undefined ? undefined : withTag(current.trim(), tag);
-  if (image !== undefined && image === current.trim()) {
+  const current = await imageOf(runner, service);
+  if (image !== undefined && image === current) {
     say(`${shortName(service)}: runs ${image} already`);
     return;
   }
@@ -71,31 +62,27 @@ export async function updateService(runner: Runner, service: string, tag: string
     ...['service', 'update', '--detach', '--quiet', '--no-resolve-image'],
     ...(image === undefined ? ['--force'] : ['--image', image]),
     ...['--update-order', 'start-first', '--update-parallelism', '1', '--update-failure-action', 'rollback'],
-    full,
+    fullName(runner, service),
   ]);
   await settled(runner, service, 'update');
   if (image !== undefined) {
-    project.memory.remember(service, { image, previous: current.trim() });
+    project.memory.remember(service, { image, previous: current });
   }
   say(`${shortName(service)}: done`);
 }
 
-/** The swarm's own way back to the settings and the image before the last change. */
+/**
+ * Back to the image before the last deploy, by an update. The swarm's own rollback goes back one change of any kind, and
+ * after a `scale` would undo that instead; it is left for where nothing is remembered.
+ */
 export async function rollbackService(runner: Runner, service: string): Promise<void> {
   const { docker, project, say } = runner;
-  const full = fullName(runner, service);
-  say(`${shortName(service)}: going back to what ran before`);
-  await docker.run(['service', 'rollback', '--detach', '--quiet', full]);
+  const { previous } = project.memory.of(service);
+  if (previous !== undefined) return updateService(runner, service, previous);
+  say(`${shortName(service)}: going back to what the swarm knows of before`);
+  await docker.run(['service', 'rollback', '--detach', '--quiet', fullName(runner, service)]);
   await settled(runner, service, 'rollback');
-  const image = await docker.run([
-    'service',
-    'inspect',
-    '--format',
-    '{{.Spec.TaskTemplate.ContainerSpec.Image}}',
-    full,
-  ]);
-  project.memory.remember(service, { image: image.trim() });
-  say(`${shortName(service)}: runs ${image.trim()} again`);
+  say(`${shortName(service)}: runs ${await imageOf(runner, service)} again`);
 }
 
 /** Another number of replicas; remembered, so that the next deployment of the stack does not forget it. */
@@ -139,6 +126,12 @@ async function settled(runner: Runner, service: string, awaited: Awaited = 'runn
     }
     await delay(POLL_MS, undefined, { signal });
   }
+}
+
+/** The image that a service of the stack runs now. */
+export async function imageOf({ docker, project }: Runner, service: string): Promise<string> {
+  const format = '{{.Spec.TaskTemplate.ContainerSpec.Image}}';
+  return (await docker.run(['service', 'inspect', '--format', format, `${project.name}_${service}`])).trim();
 }
 
 async function listed({ docker }: Runner, full: string): Promise<string> {
