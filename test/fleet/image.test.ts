@@ -346,7 +346,8 @@ describe('what a server does to its container', () => {
     const [one, ...others] = await sleepers();
     await container.exec('sh', '-c', `kill -KILL ${others.map(({ pid }) => pid).join(' ')}`);
     await until('the killed are reaped', async () => (await sleepers()).length === 1, { everyMs: 200 });
-    const zombies = (await container.processes()).filter(({ status }) => status.State?.startsWith('Z'));
+    const isZombie = ({ status }: Inside) => status.State?.startsWith('Z') === true;
+    const zombies = (await container.processes()).filter(isZombie).map(({ pid, name }) => `${name} ${pid}`);
     expect(zombies).toEqual([]);
     expect(one?.status.PPid).toBe('1');
     const before = (await docker('top', container.name, '-o', 'pid')).split('\n').slice(1);
