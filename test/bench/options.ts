@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
  * The parts of a run; `cold` and `fresh` start subjects of their own, `workers` the servers of our bridges, the others share
  * one set of subjects.
  */
-export const SECTIONS = ['echo', 'big', 'sleep', 'sdk', 'policies', 'fresh', 'cold', 'workers'] as const;
+export const SECTIONS = ['echo', 'big', 'sleep', 'sdk', 'policies', 'telemetry', 'fresh', 'cold', 'workers'] as const;
 export type Section = (typeof SECTIONS)[number];
 
 /** What a run does, defaults filled in. */

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { startCollector } from './collector.ts';
 import { BENCH_KEY, type DialectName } from './drive/dialect.ts';
 import type { Section } from './options.ts';
 
@@ -57,6 +58,32 @@ function ours({ port, opsPort, child, dir }: Place): readonly string[] {
   // The flag is that of the npm scripts: large results are garbage at once, and a small old space is collected for it.
   const node = ['--initial-old-space-size=64', OURS];
   return [...node, 'serve', '--config', file, '--port', `${port}`, '--ops-port', `${opsPort}`, '--host', '127.0.0.1'];
+}
+
+/** As the npm scripts start it: telemetry is exported where variables ask for it. */
+function watched(place: Place): readonly string[] {
+  return ['--import', at('../../core/telemetry/register.ts'), ...ours(place)];
+}
+
+/** A subject that exports; the collector is a process of its own, whose work is not the subject's. */
+function traced(name: string, about: string, ratio: string, collector: 'takes' | 'hangs' = 'takes'): Subject[] {
+  const env = ({ dir }: Place): Readonly<Record<string, string>> => ({
+    OTEL_EXPORTER_OTLP_ENDPOINT: startCollector(dir, collector),
+    OTEL_TRACES_SAMPLER: 'parentbased_traceidratio',
+    OTEL_TRACES_SAMPLER_ARG: ratio,
+    OTEL_BSP_SCHEDULE_DELAY: '1000',
+  });
+  return [
+    {
+      name,
+      about,
+      role: 'ours',
+      server: { dialect: 'rest', argv: watched, env },
+      loaded: true,
+      onlyIn: 'telemetry',
+      sessions: false,
+    },
+  ];
 }
 
 /** Every policy on: keys, a quota that nobody reaches, the breaker; no audit. */
@@ -149,6 +176,18 @@ export const SUBJECTS: readonly Subject[] = [
     onlyIn: 'policies',
     sessions: false,
   },
+  {
+    name: 'unwatched',
+    about: 'ours without access lines; no export',
+    role: 'ours',
+    server: { dialect: 'rest', argv: watched, env: () => ({ ACCESS_LOG: 'off' }) },
+    loaded: true,
+    onlyIn: 'telemetry',
+    sessions: false,
+  },
+  ...traced('traced-10', 'ours, a tenth of the traces and all numbers exported to a collector that takes them', '0.1'),
+  ...traced('traced-100', 'the same, every trace', '1'),
+  ...traced('traced-hung', 'the same as traced-10, the collector never answers', '0.1', 'hangs'),
   {
     name: 'pipe',
     about: 'no bridge: the generator on the child’s own pipes (its CPU is the generator’s)',

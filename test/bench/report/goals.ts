@@ -24,6 +24,7 @@ const MAX_KIB_PER_CLIENT = 32;
 const MAX_FIRST_CALL_MIB = 90;
 const MAX_START_SHARE = 0.5;
 const MAX_POLICY_SHARE = 1.15;
+const MAX_TRACED_SHARE = 1.1;
 const MAX_WORKER_START_MS = 450;
 const MAX_WORKER_MIB = 100;
 
@@ -57,6 +58,21 @@ function policyGoals({ throughput: { samples } }: Results): Goal[] {
     if (ratio === undefined) return [];
     const goal = `${name}: keys, quota and breaker on, ≤ ${MAX_POLICY_SHARE} × the bare path’s CPU per call`;
     return [{ goal, measured: range(ratio), met: ratio.median <= MAX_POLICY_SHARE }];
+  });
+}
+
+function telemetryGoals({ throughput: { samples } }: Results): Goal[] {
+  return LOADS.filter(({ section }) => section === 'telemetry').flatMap(({ name }) => {
+    const shares = [
+      { subject: 'traced-10', about: 'a tenth of the traces exported', most: MAX_TRACED_SHARE },
+      { subject: 'traced-hung', about: 'the same with a collector that hangs', most: MAX_TRACED_SHARE },
+    ];
+    return shares.flatMap(({ subject, about, most }) => {
+      const ratio = pairedCpu(samples, name, subject, 'ours');
+      if (ratio === undefined) return [];
+      const goal = `${name}: ${about}, ≤ ${most} × the CPU per call without export`;
+      return [{ goal, measured: range(ratio), met: ratio.median <= most }];
+    });
   });
 }
 
@@ -146,6 +162,7 @@ export function goalsTable(results: Results): string {
     ...fasterGoals(results),
     ...neverBelowNaive(results),
     ...policyGoals(results),
+    ...telemetryGoals(results),
     ...freshGoals(results),
     ...coldGoals(results),
     ...workerGoals(results),

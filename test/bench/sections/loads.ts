@@ -39,6 +39,8 @@ export const LOADS: readonly Load[] = [
   { name: 'echo c64, SDK child', section: 'sdk', child: 'echo-sdk', workload: ECHO, connections: 64, times: 1 },
   { name: 'policies c16', section: 'policies', child: 'echo', workload: ECHO, connections: 16, times: 2 },
   { name: 'policies c64', section: 'policies', child: 'echo', workload: ECHO, connections: 64, times: 2 },
+  { name: 'telemetry c16', section: 'telemetry', child: 'echo', workload: ECHO, connections: 16, times: 2 },
+  { name: 'telemetry c64', section: 'telemetry', child: 'echo', workload: ECHO, connections: 64, times: 2 },
 ];
 
 /** Answers compared as a whole before a subject is measured. */

@@ -30,10 +30,10 @@ const WARM_UP = { ms: 150, minCalls: 1, maxMs: 1_000 };
 const FIRST_WARM_UP = { ms: 1_500, minCalls: 20_000, maxMs: 12_000 };
 const ECHO = { tool: 'echo', bytes: 100 } as const;
 
-/** Policies are compared among ourselves; everything else knows nothing of the subjects made for that. */
+/** Policies and telemetry are compared among ourselves; everything else knows nothing of the subjects made for that. */
 function participants({ subjects }: RunContext, section: Section): readonly Subject[] {
   const loaded = subjects.filter((subject) => subject.loaded);
-  return section === 'policies'
+  return section === 'policies' || section === 'telemetry'
     ? loaded.filter((subject) => subject.onlyIn === section || subject.name === 'ours')
     : loaded.filter((subject) => subject.onlyIn === undefined);
 }
@@ -124,7 +124,7 @@ export async function measureThroughput(context: RunContext): Promise<Throughput
   const samples: Sample[] = [];
   let memory: ReadonlyMap<string, TreeMemory> = new Map();
   const wanted = LOADS.filter((load) => context.options.sections.has(load.section));
-  for (const group of [['echo'], ['big', 'sleep'], ['sdk'], ['policies']]) {
+  for (const group of [['echo'], ['big', 'sleep'], ['sdk'], ['policies'], ['telemetry']]) {
     const loads = wanted.filter((load) => group.includes(load.section));
     const [first] = loads;
     if (first === undefined) continue;
