@@ -124,6 +124,11 @@ export async function runFleet(config: FleetConfig, log: FleetLog, options: RunO
     drain: config.drain,
     on: (event) => logLifecycle(log, event, addresses),
   });
+  if (exporting === undefined && config.telemetryWanted) {
+    log.warn(
+      'OTEL_ variables ask for an export that was not started: run node with --import core/telemetry/register.ts',
+    );
+  }
   for (const warning of config.warnings) log.warn(`configuration: ${problemLine(warning)}`);
   for (const { name, mode, missing } of config.bridges) {
     if (mode === 'not_configured') log.warn(`bridge ${name} is not configured: set ${missing.join(', ')}`);

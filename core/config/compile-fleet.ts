@@ -13,6 +13,7 @@ import type { BridgeOrigin, FleetConfig } from '#core/config/fleet-config.ts';
 import { poolFromEnvironment } from '#core/config/pool-settings.ts';
 import { ConfigError, type Problem, Problems } from '#core/config/problems.ts';
 import { type ProcessFlags, processSettings } from '#core/config/process-settings.ts';
+import { collectorSecrets } from '#core/config/telemetry-settings.ts';
 import type { BridgeManifest } from '#core/manifest.ts';
 import { nearNames } from '#core/near-names.ts';
 
@@ -83,6 +84,7 @@ export async function examineFleet(
       secrets: distinctSecrets([
         ...list.flatMap((bridge) => bridge.secrets),
         ...Object.values(settings.stores).filter((secret) => secret !== undefined),
+        ...collectorSecrets(environment),
       ]),
       warnings: problems.warnings,
     },

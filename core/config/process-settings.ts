@@ -5,6 +5,7 @@ import { isHostName, type ListenFlags, listenSettings } from '#core/config/liste
 import { type NumberSetting, numberFrom } from '#core/config/number-setting.ts';
 import type { Problems } from '#core/config/problems.ts';
 import { type StoreSettings, storeSettings } from '#core/config/store-settings.ts';
+import { telemetrySettings } from '#core/config/telemetry-settings.ts';
 
 /** What is said on the command line about the process, as written there. */
 export type ProcessFlags = ListenFlags;
@@ -40,6 +41,8 @@ export interface ProcessSettings {
     /** What calls in flight have after that. */
     readonly budgetMs: number;
   };
+  /** The standard variables ask for an export of telemetry; `telemetry/register.ts` starts it. */
+  readonly telemetryWanted: boolean;
   /** `access`: each call has a line. */
   readonly log: { readonly level: LogLevel; readonly access: boolean };
 }
@@ -93,6 +96,7 @@ export function processSettings(environment: Environment, flags: ProcessFlags, p
       delayMs: numberFrom(DRAIN_DELAY_MS, environment, 'DRAIN_DELAY_MS', problems),
       budgetMs: numberFrom(DRAIN_MS, environment, 'DRAIN_MS', problems),
     },
+    telemetryWanted: telemetrySettings(environment).settings !== undefined,
     log: { level: levelFrom(environment, problems), access: accessFrom(environment, problems) },
   };
 }

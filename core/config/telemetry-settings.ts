@@ -69,6 +69,14 @@ export function telemetrySettings(environment: Environment): {
   return { settings, problems: problems.list };
 }
 
+/** Credentials for the collector, as the SDK reads them: what must not appear in any output. */
+export function collectorSecrets(environment: Environment): readonly string[] {
+  return ['', 'TRACES_', 'METRICS_', 'LOGS_']
+    .flatMap((signal) => environment.get(`OTEL_EXPORTER_OTLP_${signal}HEADERS`)?.split(',') ?? [])
+    .map((header) => header.slice(header.indexOf('=') + 1).trim())
+    .filter((value) => value !== '');
+}
+
 function protocolOf(
   signal: 'TRACES' | 'METRICS',
   environment: Environment,

@@ -1,4 +1,4 @@
-import { DiagLogLevel, diag, trace } from '@opentelemetry/api';
+import { type ContextManager, DiagLogLevel, diag, ROOT_CONTEXT, trace } from '@opentelemetry/api';
 import { envDetector, resourceFromAttributes, serviceInstanceIdDetector } from '@opentelemetry/resources';
 import type { PushMetricExporter } from '@opentelemetry/sdk-metrics';
 import { NodeSDK } from '@opentelemetry/sdk-node';
@@ -10,6 +10,14 @@ import { SpanOutlet } from '#core/telemetry/span-outlet.ts';
 import { watchRequests } from '#core/telemetry/tracing.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 
+/** The API's own stand-in while no manager is set: it knows the root context only, and costs nothing. */
+const NO_CONTEXT_MANAGER: ContextManager = {
+  active: () => ROOT_CONTEXT,
+  with: (_context, run, self, ...args) => run.call(self as never, ...args),
+  bind: (_context, target) => target,
+  enable: () => NO_CONTEXT_MANAGER,
+  disable: () => NO_CONTEXT_MANAGER,
+};
 const SERVICE_NAME = 'mcp-bridge-fleet';
 /** A collector that is away fails every few seconds; who reads the log has understood the first time. */
 const MIN_TELL_MS = 60_000;
@@ -30,6 +38,8 @@ export async function startExport(settings: TelemetrySettings): Promise<Exportin
     metricReaders: numbers === undefined ? [] : [numbers.reader],
     logRecordProcessors: [],
     instrumentations: [],
+    // Contexts travel with the call; one that follows every promise would be asked by nobody.
+    contextManager: NO_CONTEXT_MANAGER,
   });
   const teller = new Teller();
   // After the constructor, which would have it write to the console.

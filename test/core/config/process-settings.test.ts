@@ -36,7 +36,8 @@ it('nothing said gives the defaults of the contract', () => {
     ratePerMinute: undefined,
     stores: { redisUrl: undefined, auditDatabaseUrl: undefined },
     drain: { delayMs: 0, budgetMs: 30_000 },
-    log: { level: 'info' },
+    log: { level: 'info', access: true },
+    telemetryWanted: false,
     problems: [],
     warnings: [],
   });
