@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { refuseChangedNetworks } from '#core/deploy/change-image.ts';
 import { createSecrets, SecretsError, vendorSecretsOf } from '#core/deploy/create-secrets.ts';
 import { available, bridgeOf, buildImage } from '#core/deploy/images.ts';
@@ -84,11 +84,11 @@ async function provide(runner: Runner, image: string): Promise<void> {
 }
 
 async function makeSecrets({ project, say }: Runner): Promise<void> {
-  const folder = join(project.root, 'compose/secrets');
+  const folder = project.secretsFolder;
   const manifests = await Promise.all(Object.values(bridges).map((load) => load()));
   try {
     const { created, empty, apiKey } = await createSecrets({ folder, vendorSecrets: vendorSecretsOf(manifests) });
-    if (created.length > 0) say(`made ${created.length} files in compose/secrets: ${created.join(', ')}`);
+    if (created.length > 0) say(`made ${created.length} files in ${relative(project.root, folder)}: ${created.join(', ')}`);
     if (empty.length > 0) say(`still to be written, else their bridges answer 503 not_configured: ${empty.join(', ')}`);
     if (apiKey === undefined) return;
     say('the first key of callers follows on standard output; it is kept nowhere, so keep it now');

@@ -129,7 +129,7 @@ function examineSecrets(
 ): readonly Finding[] {
   const paths = Object.values(secrets).flatMap(({ file }) => (file === undefined ? [] : [file]));
   if (paths.length === 0) return [];
-  const folder = join(project.root, 'compose/secrets');
+  const folder = project.secretsFolder;
   // Its folder is mounted, so that it can be replaced: it is no secret of the files' own.
   const keys = join(folder, 'keys/api_keys');
   if (paths.some((path) => path.startsWith(folder)) && !paths.includes(keys)) paths.push(keys);

@@ -57,6 +57,11 @@ export class Project {
     return this.#files.map((file) => relative(process.cwd(), file));
   }
 
+  /** Where the secrets of production are: what compose takes them from, which knows no other rule. */
+  get secretsFolder(): string {
+    return resolve(this.root, 'compose', this.environment.FLEET_SECRETS || 'secrets');
+  }
+
   /** `docker compose` with the files of this project, and with what is remembered over them. */
   compose(...args: readonly string[]): readonly string[] {
     return this.#compose(this.#withMemory(), args);
