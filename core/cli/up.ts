@@ -88,7 +88,8 @@ async function makeSecrets({ project, say }: Runner): Promise<void> {
   const manifests = await Promise.all(Object.values(bridges).map((load) => load()));
   try {
     const { created, empty, apiKey } = await createSecrets({ folder, vendorSecrets: vendorSecretsOf(manifests) });
-    if (created.length > 0) say(`made ${created.length} files in ${relative(project.root, folder)}: ${created.join(', ')}`);
+    if (created.length > 0)
+      say(`made ${created.length} files in ${relative(project.root, folder)}: ${created.join(', ')}`);
     if (empty.length > 0) say(`still to be written, else their bridges answer 503 not_configured: ${empty.join(', ')}`);
     if (apiKey === undefined) return;
     say('the first key of callers follows on standard output; it is kept nowhere, so keep it now');
