@@ -22,8 +22,8 @@ describe('a trace', () => {
       { tag: 'traced' },
       { headers: { ...trace.headers, tracestate: 'vendor=1' } },
     );
-    const { server, others } = await trace.spans(sink);
-    const [client] = others;
+    const { server, clients, waits } = await trace.spans(sink);
+    const [client] = clients;
 
     expect(server).toMatchObject({
       name: 'POST /fake/mcp/tools/:tool',
@@ -45,7 +45,7 @@ describe('a trace', () => {
       resource: { 'service.name': 'mcp-bridge-fleet', 'service.version': '0.1.0' },
     });
     expect(server.resource['service.instance.id']).toMatch(/^[0-9a-f-]{36}$/);
-    expect(others).toHaveLength(1);
+    expect(clients).toHaveLength(1);
     expect(client).toMatchObject({
       name: 'tools/call meta',
       kind: 'CLIENT',
@@ -67,7 +67,7 @@ describe('a trace', () => {
     const { meta } = JSON.parse(answer.json.content[0].text);
     expect(meta.traceparent).toBe(`00-${trace.traceId}-${client?.spanId}-01`);
     expect(meta.tracestate).toBe('vendor=1');
-    const acquired = server.events.map(({ name }) => name).concat(others.map(({ name }) => name));
+    const acquired = server.events.map(({ name }) => name).concat(waits.map(({ name }) => name));
     expect(acquired).toContain('mcp.pool.acquire');
     const line = await until('the access line', () => fleet.log.find(({ msg }) => msg === 'call'));
     expect(line).toMatchObject({
@@ -131,7 +131,7 @@ describe('a trace', () => {
       return trace.spans(sink);
     };
     const refused = await traced('rpc-error', { code: -32050, message: 'canary-of-the-child' });
-    expect(refused.others[0]).toMatchObject({
+    expect(refused.clients[0]).toMatchObject({
       status: { code: 'ERROR', message: '' },
       attributes: { 'error.type': '-32050', 'rpc.response.status_code': '-32050', 'bridge.code': 'child_error' },
     });
@@ -140,19 +140,19 @@ describe('a trace', () => {
       attributes: { 'error.type': 'child_error', 'http.response.status_code': 502 },
     });
     const failed = await traced('tool-error', { text: 'no' });
-    expect(failed.others[0]).toMatchObject({ status: { code: 'ERROR' }, attributes: { 'error.type': 'tool_error' } });
+    expect(failed.clients[0]).toMatchObject({ status: { code: 'ERROR' }, attributes: { 'error.type': 'tool_error' } });
     expect(failed.server).toMatchObject({
       status: { code: 'UNSET' },
       attributes: { 'error.type': 'tool_error', 'http.response.status_code': 200 },
     });
     const late = await traced('hang', {}, { 'x-request-timeout-ms': '100' });
-    expect(late.others[0]).toMatchObject({
+    expect(late.clients[0]).toMatchObject({
       status: { code: 'ERROR' },
       attributes: { 'error.type': 'timeout', 'bridge.code': 'deadline_exceeded', 'bridge.executed': 'maybe' },
     });
     expect(late.server.attributes).toMatchObject({ 'error.type': 'timeout', 'http.response.status_code': 504 });
     const crashed = await traced('crash', { code: 1 });
-    expect(crashed.others[0]).toMatchObject({ status: { code: 'ERROR' }, attributes: { 'error.type': 'child_exit' } });
+    expect(crashed.clients[0]).toMatchObject({ status: { code: 'ERROR' }, attributes: { 'error.type': 'child_exit' } });
     expect(crashed.server.attributes).toMatchObject({ 'error.type': 'child_exit', 'bridge.executed': 'maybe' });
     expect(Buffer.concat(sink.received).includes('canary-of-the-child')).toBe(false);
   });
@@ -163,8 +163,7 @@ describe('a trace', () => {
     await using fleet = await watchedFake(sink, { FAKE_LEDGER: ledger.path }, { ...READ, pool: { min: 2, max: 2 } });
     const trace = new CallersTrace();
     const answer = await fleet.call('flaky', { times: 1, how: 'crash', tag: 'retried' }, { headers: trace.headers });
-    const { server, others } = await trace.spans(sink);
-    const clients = others.filter(({ kind }) => kind === 'CLIENT');
+    const { server, clients } = await trace.spans(sink);
     expect(clients.length).toBe(Number(server.attributes['bridge.attempts']));
     expect(clients[0]).toMatchObject({ attributes: { 'bridge.attempt': 1, 'error.type': 'child_exit' } });
     expect(clients[1]).toMatchObject({ attributes: { 'bridge.attempt': 2, 'bridge.retry.class': 'r1' } });
@@ -187,9 +186,9 @@ describe('a trace', () => {
     const args = { text: 'same' };
     await fleet.call('echo', args, { headers: first.headers });
     await fleet.call('echo', args, { headers: again.headers });
-    expect((await first.spans(sink)).others.map(({ kind }) => kind)).toEqual(['CLIENT']);
+    expect((await first.spans(sink)).clients).toHaveLength(1);
     const cached = await again.spans(sink);
-    expect(cached.others).toEqual([]);
+    expect([...cached.clients, ...cached.waits]).toEqual([]);
     expect(cached.server.attributes).toMatchObject({
       'bridge.source': 'cache',
       'bridge.executed': 'no',
@@ -202,7 +201,7 @@ describe('a trace', () => {
     const original = await fleet.call('sleep', { ms: 1 }, { headers: { ...ran.headers, ...key } });
     await fleet.call('sleep', { ms: 1 }, { headers: { ...replayed.headers, ...key } });
     const told = await replayed.spans(sink);
-    expect(told.others).toEqual([]);
+    expect([...told.clients, ...told.waits]).toEqual([]);
     expect(told.server.attributes).toMatchObject({
       'bridge.source': 'record',
       'bridge.first_request.id': original.headers['x-request-id'],
@@ -225,7 +224,8 @@ describe('a trace', () => {
       status: { code: 'ERROR' },
       attributes: { 'error.type': 'overloaded', 'bridge.code': 'queue_full', 'bridge.executed': 'no' },
     });
-    expect(refused.others).toMatchObject([
+    expect(refused.clients).toEqual([]);
+    expect(refused.waits).toMatchObject([
       {
         name: 'mcp.pool.acquire',
         kind: 'INTERNAL',
@@ -234,7 +234,7 @@ describe('a trace', () => {
       },
     ]);
     expect((await waiter).json.code).toBe('queue_timeout');
-    const [wait] = (await waiting.spans(sink)).others;
+    const [wait] = (await waiting.spans(sink)).waits;
     expect(wait).toMatchObject({ name: 'mcp.pool.acquire', attributes: { 'bridge.code': 'queue_timeout' } });
     expect(wait?.durationMs).toBeGreaterThan(50);
     await holder;
@@ -254,12 +254,15 @@ describe('a trace', () => {
     await expect(call).rejects.toThrow();
     const cancelled = await left.spans(sink);
     expect(cancelled.server.attributes).toMatchObject({ 'error.type': 'cancelled' });
-    expect(cancelled.others[0]).toMatchObject({ attributes: { 'error.type': 'cancelled' }, status: { code: 'ERROR' } });
+    expect(cancelled.clients[0]).toMatchObject({
+      attributes: { 'error.type': 'cancelled' },
+      status: { code: 'ERROR' },
+    });
     for (let i = 0; i < 2; i++) await fleet.call('bad', { shape: 'both' });
     const open = new CallersTrace();
     expect((await fleet.call('bad', { shape: 'both' }, { headers: open.headers })).json.code).toBe('circuit_open');
     const refused = await open.spans(sink);
-    expect(refused.others).toEqual([]);
+    expect(refused.clients).toEqual([]);
     expect(refused.server.attributes).toMatchObject({ 'error.type': 'circuit_open', 'bridge.attempts': 0 });
   });
 
@@ -364,8 +367,8 @@ describe('a collector', () => {
     await using fleet = await watchedFake(sink, {}, {}, { env: { OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json' } });
     const trace = new CallersTrace();
     await fleet.call('echo', TEXT, { headers: trace.headers });
-    const { server, others } = await trace.spans(sink);
-    expect(others[0]?.parentSpanId).toBe(server.spanId);
+    const { server, clients } = await trace.spans(sink);
+    expect(clients[0]?.parentSpanId).toBe(server.spanId);
     await until('numbers came', () => sink.metrics.length > 0);
     expect([...sink.contentTypes]).toEqual(['application/json']);
   });

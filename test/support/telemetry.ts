@@ -30,6 +30,13 @@ export function watchedFake(
   });
 }
 
+/** What is known of a caller's trace, attempts in their order. */
+export interface CallersSpans {
+  readonly server: SinkSpan;
+  readonly clients: readonly SinkSpan[];
+  readonly waits: readonly SinkSpan[];
+}
+
 /** A trace that its caller samples, or does not. */
 export class CallersTrace {
   readonly traceId: string;
@@ -47,17 +54,17 @@ export class CallersTrace {
     return { traceparent: this.header };
   }
 
-  /** Its spans, once the request's own is there: that one ends last. */
-  async spans(sink: OtlpSink): Promise<{ readonly server: SinkSpan; readonly others: readonly SinkSpan[] }> {
+  /** Its spans, once the request's own is there: that one ends last. A wait of a millisecond is a span of its own. */
+  async spans(sink: OtlpSink): Promise<CallersSpans> {
     const server = await until(`the trace ${this.traceId} has arrived`, () =>
       sink.trace(this.traceId).find(({ kind }) => kind === 'SERVER'),
     );
-    const others = sink.trace(this.traceId).filter((span) => span !== server);
+    const attempt = ({ attributes }: SinkSpan): number => Number(attributes['bridge.attempt']);
+    const inOrder = sink.trace(this.traceId).toSorted((a, b) => attempt(a) - attempt(b));
     return {
       server,
-      others: [...others].sort(
-        (a, b) => Number(a.attributes['bridge.attempt']) - Number(b.attributes['bridge.attempt']),
-      ),
+      clients: inOrder.filter(({ kind }) => kind === 'CLIENT'),
+      waits: inOrder.filter(({ kind }) => kind === 'INTERNAL'),
     };
   }
 }
