@@ -49,6 +49,7 @@ export class PlainConnection implements PlainExchangeOwner, Listed {
   /** What came behind the call in flight; nothing more is read meanwhile. */
   #held: Buffer | undefined;
   #answered = false;
+  #last = false;
   #sendTimer: NodeJS.Timeout | undefined;
 
   constructor(socket: Socket, owner: PlainConnectionOwner) {
@@ -66,13 +67,24 @@ export class PlainConnection implements PlainExchangeOwner, Listed {
     return this.#socket.remoteAddress ?? '';
   }
 
-  /** Ends the connection where nothing is in flight on it. */
-  endIdle(): void {
-    if (this.#exchange === undefined) this.#socket.destroy();
+  /**
+   * Ends the connection with the call in flight on it. A new one, whose first request may be under way, is given the time
+   * to bring it; one that has brought an answer and rests ends now.
+   */
+  takeLast(): void {
+    this.#last = true;
+    if (this.#exchange !== undefined) return;
+    if (this.#rests) this.#socket.destroy();
+    else this.#socket.setTimeout(SILENCE_MS);
   }
 
   destroy(): void {
     this.#socket.destroy();
+  }
+
+  /** Between two requests. */
+  get #rests(): boolean {
+    return this.#answered && this.#begun === undefined;
   }
 
   send({ status, headers, body }: Answer): void {
@@ -111,7 +123,7 @@ export class PlainConnection implements PlainExchangeOwner, Listed {
 
   readonly #onTimeout = (): void => {
     if (this.#exchange !== undefined) return;
-    if (this.#answered && this.#begun === undefined) this.#socket.destroy();
+    if (this.#rests || this.#last) this.#socket.destroy();
     else this.#handOver(this.#begun);
   };
 

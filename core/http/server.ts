@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setImmediate as pollPhase } from 'node:timers/promises';
 import { BridgeError } from '#core/errors.ts';
 import { directToolAddress, type ToolAddress } from './address.ts';
 import type { App } from './app.ts';
@@ -49,8 +49,6 @@ export interface HttpServerOptions {
   readonly onEvent?: (event: ConnectionEvent) => void;
 }
 
-/** A request that is already under way when the port closes arrives within this. */
-const LAST_REQUESTS_MS = 200;
 /** After `abortAll` the answers have this long to be written before the sockets are cut. */
 const LAST_ANSWERS_MS = 1_000;
 
@@ -115,7 +113,7 @@ export class HttpServer implements NodeExchangeOwner, PlainConnectionOwner, Asyn
 
   /** A keyed call goes on when its client has left, so that its outcome is recorded. */
   get #idle(): boolean {
-    return this.inFlight === 0 && this.#edge.callsInFlight === 0;
+    return this.#open.size === 0 && this.#plain.size === 0 && this.#edge.callsInFlight === 0;
   }
 
   /** Opens the port and says which one it is. @throws Error of node:net, e.g. EADDRINUSE */
@@ -134,17 +132,18 @@ export class HttpServer implements NodeExchangeOwner, PlainConnectionOwner, Asyn
   }
 
   /**
-   * Stops accepting, gives connections that a request may be under way on 200 ms to bring it, closes idle ones, and waits
-   * for the answers in flight, and for calls that run on without a client. What is left after `deadlineMs` is answered 504
+   * Stops accepting, closes idle connections, and waits for the answers in flight, for requests that are under way on new
+   * connections, and for calls that run on without a client. What is left after `deadlineMs` is answered 504
    * `deadline_exceeded`, executed `maybe`, before its connection ends. Idempotent.
    */
   async close(deadlineMs: number): Promise<void> {
     this.drain();
+    // Closing the port resets connections that were made and not yet taken; just behind a poll all of them have been.
+    await pollPhase();
     const closed = new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
     });
-    if (this.#plain.size > 0) await delay(Math.min(LAST_REQUESTS_MS, deadlineMs));
-    for (const connection of this.#plain) connection.endIdle();
+    for (const connection of this.#plain) connection.takeLast();
     await this.#idleWithin(deadlineMs);
     if (!this.#idle) {
       this.abortAll(
@@ -190,7 +189,6 @@ export class HttpServer implements NodeExchangeOwner, PlainConnectionOwner, Asyn
 
   called(): void {
     this.#plainCalls--;
-    if (this.#whenIdle !== undefined && this.#idle) this.#whenIdle();
   }
 
   handOver(socket: Socket, bytes: Buffer | undefined): void {
@@ -202,6 +200,7 @@ export class HttpServer implements NodeExchangeOwner, PlainConnectionOwner, Asyn
 
   left(connection: PlainConnection): void {
     this.#plain.leave(connection);
+    if (this.#whenIdle !== undefined && this.#idle) this.#whenIdle();
   }
 
   sendTimedOut(): void {

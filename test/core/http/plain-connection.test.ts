@@ -12,8 +12,10 @@ const GET = 'GET /health HTTP/1.1\r\nHost: localhost\r\n';
 /** What the socket has received so far. */
 function received(socket: Socket): { readonly text: string } {
   const seen = { text: '' };
-  socket.on('data', (chunk: Buffer) => {
-    seen.text += chunk.toString();
+  // A character may come in two pieces.
+  socket.setEncoding('utf8');
+  socket.on('data', (text: string) => {
+    seen.text += text;
   });
   onTestFinished(() => {
     socket.destroy();
@@ -192,6 +194,16 @@ test('close ends idle connections at once, and the others with their answers', a
   await closed;
   await until('it has its answer', () => answersIn(busy.seen.text).length === 1);
   expect(answersIn(busy.seen.text)[0]?.headers.get('connection')).toBe('close');
+});
+
+test('a new connection whose request never comes does not hold up the end', async () => {
+  await using running = await serve();
+  const { socket } = open(running);
+  await once(socket, 'connect');
+  await until('it is accepted', async () => (await fetch(`http://127.0.0.1:${running.port}/health`)).ok);
+  const closed = running.server.close(60_000);
+  await once(socket, 'end');
+  await closed;
 });
 
 test('no header value can start another header (I17)', () => {
