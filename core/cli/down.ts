@@ -22,6 +22,12 @@ export async function down(options: DownOptions): Promise<number> {
           'If that is meant: fleet down --volumes --yes',
       );
     }
+    if (options.volumes && project.mode === 'swarm') {
+      throw new Refusal(
+        'a swarm leaves volumes on the nodes where they are, out of reach from here: fleet down, then on the node ' +
+          `labelled fleet-stores: docker volume rm ${project.name}_redis ${project.name}_postgres`,
+      );
+    }
     const volumes = options.volumes ? ['--volumes'] : [];
     const args =
       project.mode === 'swarm'
