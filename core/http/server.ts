@@ -49,6 +49,10 @@ export interface HttpServerOptions {
   readonly onEvent?: (event: ConnectionEvent) => void;
 }
 
+/** A turn of the event loop this short leaves next to no time to connect between the look at the port and its closing. */
+const SHORT_TURN_MS = 0.2;
+/** A process that is never that quiet closes its port all the same. */
+const ALL_TAKEN_WITHIN_MS = 500;
 /** After `abortAll` the answers have this long to be written before the sockets are cut. */
 const LAST_ANSWERS_MS = 1_000;
 
@@ -63,6 +67,8 @@ export class HttpServer implements NodeExchangeOwner, PlainConnectionOwner, Asyn
   readonly #edge: Edge;
   readonly #server: Server;
   readonly #plain = new Roster<PlainConnection>();
+  /** Connections so far. */
+  #taken = 0;
   #plainCalls = 0;
   /** Makes a socket one of node:http's. */
   readonly #adopt: (socket: Socket) => void;
@@ -94,7 +100,10 @@ export class HttpServer implements NodeExchangeOwner, PlainConnectionOwner, Asyn
     this.#server.maxHeadersCount = 0;
     if (limits.maxConnections !== undefined) this.#server.maxConnections = limits.maxConnections;
     this.#loadApp = app;
-    this.#adopt = takeConnections(this.#server, (socket) => this.#plain.join(new PlainConnection(socket, this)));
+    this.#adopt = takeConnections(this.#server, (socket) => {
+      this.#taken++;
+      this.#plain.join(new PlainConnection(socket, this));
+    });
     edge.onIdle(() => {
       if (this.#idle) this.#whenIdle?.();
     });
@@ -138,8 +147,7 @@ export class HttpServer implements NodeExchangeOwner, PlainConnectionOwner, Asyn
    */
   async close(deadlineMs: number): Promise<void> {
     this.drain();
-    // Closing the port resets connections that were made and not yet taken; just behind a poll all of them have been.
-    await pollPhase();
+    await this.#allTaken();
     const closed = new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
     });
@@ -311,14 +319,38 @@ export class HttpServer implements NodeExchangeOwner, PlainConnectionOwner, Asyn
     (socket as Socket).destroySoon();
   }
 
+  /**
+   * Closing the port resets connections that were made and not yet taken, and a turn of the event loop takes but one of
+   * them. Settles in a turn that has found none waiting and was too short for many to have come since.
+   */
+  async #allTaken(): Promise<void> {
+    const giveUpAtMs = performance.now() + ALL_TAKEN_WITHIN_MS;
+    for (;;) {
+      const taken = this.#taken;
+      const beganMs = performance.now();
+      await pollPhase();
+      const nowMs = performance.now();
+      if ((taken === this.#taken && nowMs - beganMs < SHORT_TURN_MS) || nowMs > giveUpAtMs) return;
+    }
+  }
+
+  /** Settles when nothing is in flight, or after `timeoutMs`. */
   async #idleWithin(timeoutMs: number): Promise<void> {
-    if (this.#idle) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#whenIdle = resolve;
-    const timer = setTimeout(resolve, timeoutMs);
-    await promise;
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      resolve();
+    }, timeoutMs);
+    while (!this.#idle && !isLate) {
+      const idle = Promise.withResolvers<void>();
+      this.#whenIdle = idle.resolve;
+      await Promise.race([idle.promise, late]);
+      this.#whenIdle = undefined;
+      // A connection that node:http has just been given is in no list until its request is read.
+      await pollPhase();
+    }
     clearTimeout(timer);
-    this.#whenIdle = undefined;
   }
 }
 

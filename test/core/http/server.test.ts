@@ -384,6 +384,16 @@ describe('the end of the server', () => {
     await closed;
   });
 
+  test('whoever had connected when the port closes is answered, however many waited to be taken', async () => {
+    await using running = await serve({});
+    const many = Array.from({ length: 40 }, () => running.raw(rawCall(PATH, '{}', ['Connection: close'])));
+    // Not before the kernel has made the connections: none of them has been taken by then.
+    const closed = new Promise((resolve) => setImmediate(() => resolve(running.server.close(10_000))));
+    const statuses = (await Promise.all(many)).map((text) => answersIn(text)[0]?.status);
+    expect(new Set(statuses)).toEqual(new Set([200]));
+    await closed;
+  });
+
   test('what is left at the deadline is answered 504, executed maybe, before the connection ends', async () => {
     const { bridge } = waitingBridge();
     await using running = await serve({ bridges: mapOf(bridge) });
