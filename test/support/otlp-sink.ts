@@ -74,11 +74,11 @@ export class OtlpSink implements AsyncDisposable {
     this.#server = server;
   }
 
-  static async start(): Promise<OtlpSink> {
+  static async start({ host = '127.0.0.1', port = 0 } = {}): Promise<OtlpSink> {
     const server = createServer();
     const sink = new OtlpSink(server);
     server.on('request', (request, response) => void sink.#take(request, response));
-    server.listen(0, '127.0.0.1');
+    server.listen(port, host);
     await once(server, 'listening');
     return sink;
   }
