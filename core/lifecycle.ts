@@ -45,6 +45,8 @@ export type LifecycleEvent =
 
 export interface LifecycleOptions {
   readonly entrance: Entrance;
+  /** Given, the entrance opens when the engines have started (or failed once) and this is true; else before them. */
+  readonly opensWhen?: (() => boolean) | undefined;
   readonly engines: readonly Engine[];
   /** Opened first and closed last, so that the state can be asked for until the end. */
   readonly ops: Part & { open(): Promise<void> };
@@ -57,6 +59,8 @@ export interface LifecycleOptions {
   readonly on: (event: LifecycleEvent) => void;
 }
 
+/** How often it is looked whether a closed entrance may open. */
+const OPEN_POLL_MS = 50;
 /** After the drain budget: the answers that say so have to be written (1 s), and some air. */
 const answerBudgetMs = 2000;
 /** The grace of cancelled calls (2 s), the stop ladder of a worker (2 s + 5 s + 1 s), and some air. */
@@ -98,21 +102,23 @@ export class Lifecycle {
   }
 
   /**
-   * Opens the ports, then starts the engines; settles when each of them has started or failed once, or with the end.
-   * @throws whatever opening a port throws; nothing is left open then, and no engine was started
+   * Opens the ports and starts the engines, in the order that `opensWhen` asks for; settles when the ports are open and
+   * each engine has started or failed once, or with the end.
+   * @throws whatever opening a port throws; nothing is left open or running then
    */
   async start(): Promise<void> {
-    const { entrance, engines, ops, on } = this.#options;
-    try {
-      await ops.open();
-      await entrance.open();
-    } catch (error) {
-      await this.#destroyAll([entrance, ops]);
-      throw error;
+    const { engines, ops, opensWhen, on } = this.#options;
+    await this.#opening(() => ops.open(), [ops]);
+    if (opensWhen === undefined) await this.#openEntrance([]);
+    if (this.#stopping) return;
+    await Promise.race([Promise.all(engines.map((engine) => this.#guard(engine, () => engine.start()))), this.ended]);
+    while (opensWhen?.() === false && !this.#stopping) {
+      const { promise, cancel } = timer(OPEN_POLL_MS);
+      await Promise.race([promise, this.ended]);
+      cancel();
     }
     if (this.#stopping) return;
-    on({ event: 'process:opened' });
-    await Promise.race([Promise.all(engines.map((engine) => this.#guard(engine, () => engine.start()))), this.ended]);
+    if (opensWhen !== undefined) await this.#openEntrance(engines);
     if (this.#stopping) return;
     on({ event: 'process:ready', startMs: Math.round(performance.now() - this.#startedAtMs) });
   }
@@ -138,6 +144,21 @@ export class Lifecycle {
   fail(error: unknown): void {
     this.#options.on({ event: 'process:failed', error });
     if (!this.#stopping) this.stop('uncaught error', { drained: EXIT_SOFTWARE, killed: EXIT_SOFTWARE });
+  }
+
+  async #openEntrance(running: readonly Engine[]): Promise<void> {
+    const { entrance, ops, on } = this.#options;
+    await this.#opening(() => entrance.open(), [...running, entrance, ops]);
+    if (!this.#stopping) on({ event: 'process:opened' });
+  }
+
+  async #opening(open: () => Promise<void>, otherwise: readonly Part[]): Promise<void> {
+    try {
+      await open();
+    } catch (error) {
+      await this.#destroyAll(otherwise);
+      throw error;
+    }
   }
 
   async #drain(reason: string, exitCode: number): Promise<void> {

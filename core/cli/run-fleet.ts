@@ -4,6 +4,7 @@ import type { FleetConfig } from '#core/config/fleet-config.ts';
 import { problemLine } from '#core/config/problems.ts';
 import { authenticateWith } from '#core/http/authenticate.ts';
 import { Edge } from '#core/http/edge.ts';
+import { canServe } from '#core/http/health.ts';
 import { HttpServer } from '#core/http/server.ts';
 import { bindToProcess, type Entrance, Lifecycle, type LifecycleEvent } from '#core/lifecycle.ts';
 import { anonymousPrincipal } from '#core/principal.ts';
@@ -102,6 +103,7 @@ export async function runFleet(config: FleetConfig, log: FleetLog, options: RunO
       (await import('#core/http/ops.ts')).createOpsApp({
         edge: opsEdge,
         main: edge,
+        open: () => main.listening,
         services,
         metrics: () => prometheusText(families()),
         about: () => ({ log: { level: log.level, ...log.losses } }),
@@ -113,6 +115,11 @@ export async function runFleet(config: FleetConfig, log: FleetLog, options: RunO
     entrance: entranceOf(main, edge, async () => {
       addresses.url = await listenOn(main, config.http, '--port');
     }),
+    // A process none of whose bridges has its settings opens all the same, to say so.
+    opensWhen:
+      config.http.openWhen === 'ready'
+        ? () => canServe(edge) || bridges.every(({ mode }) => mode === 'not_configured')
+        : undefined,
     ops: {
       name: 'ops port',
       open: async () => {

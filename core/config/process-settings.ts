@@ -13,11 +13,16 @@ export type ProcessFlags = ListenFlags;
 /** How much is logged; `silent` is nothing at all. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
+/** When the main port opens: with the process, or with its first bridge that can serve. */
+export type OpenWhen = 'started' | 'ready';
+
 /** Where the process listens and what it takes there. */
 export interface HttpSettings {
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
+  /** `ready`: not before a call could be served, so that a replica among others is sent none that it cannot take. */
+  readonly openWhen: OpenWhen;
   readonly maxBodyBytes: number;
   /** Host names taken, lower case and without a port; undefined: any. */
   readonly allowedHosts: readonly string[] | undefined;
@@ -84,6 +89,7 @@ export function processSettings(environment: Environment, flags: ProcessFlags, p
     http: {
       host,
       port,
+      openWhen: openWhenFrom(environment, problems),
       maxBodyBytes: numberFrom(MAX_BODY_BYTES, environment, 'MAX_BODY_BYTES', problems),
       allowedHosts,
       allowedOrigins: originsFrom(environment, problems),
@@ -112,6 +118,13 @@ function levelFrom(environment: Environment, problems: Problems): LogLevel {
   const level = LOG_LEVELS.find((known) => known === said);
   if (said !== undefined && level === undefined) problems.add('LOG_LEVEL', `must be one of ${LOG_LEVELS.join(', ')}`);
   return level ?? 'info';
+}
+
+function openWhenFrom(environment: Environment, problems: Problems): OpenWhen {
+  const said = environment.get('OPEN_WHEN');
+  if (said === 'ready' || said === 'started') return said;
+  if (said !== undefined) problems.add('OPEN_WHEN', 'must be started or ready');
+  return 'started';
 }
 
 function accessFrom(environment: Environment, problems: Problems): boolean {

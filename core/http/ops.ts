@@ -15,6 +15,8 @@ export interface OpsOptions {
   readonly edge: Edge;
   /** The main port's edge, whose bridges and counts are shown. */
   readonly main: Edge;
+  /** Whether the main port is open yet; default yes. */
+  readonly open?: () => boolean;
   /** What the bridges share; default nothing but memory. */
   readonly services?: OpsServices;
   /** The numbers in Prometheus' text format; without it there is no `/metrics`. */
@@ -36,12 +38,19 @@ const memoryOnly: OpsServices = {
 };
 
 /** Builds the ops port's app: `/livez`, `/readyz`, `/status`, `/metrics`. */
-export function createOpsApp({ edge, main, services = memoryOnly, metrics, about }: OpsOptions): App {
+export function createOpsApp({
+  edge,
+  main,
+  open = () => true,
+  services = memoryOnly,
+  metrics,
+  about,
+}: OpsOptions): App {
   // Counted from the start of the process.
   const uptimeMs = (): number => Math.round(performance.now());
   const addresses: Readonly<Record<string, Handler>> = {
     '/livez': (_edge, inquiry) => jsonAnswer(inquiry, 200, { status: 'ok' }),
-    '/readyz': (_edge, inquiry) => showReadiness(main, inquiry, services.degraded()),
+    '/readyz': (_edge, inquiry) => showReadiness(main, inquiry, open() && canServe(main), services.degraded()),
     '/status': (_edge, inquiry) => showStatus(main, inquiry, uptimeMs(), services, about?.()),
     ...(metrics && { '/metrics': (_edge, inquiry) => showMetrics(inquiry, metrics()) }),
   };
@@ -53,8 +62,7 @@ export function createOpsApp({ edge, main, services = memoryOnly, metrics, about
   return app;
 }
 
-function showReadiness(main: Edge, inquiry: Inquiry, degraded: readonly string[]): Answer {
-  const ready = canServe(main);
+function showReadiness(main: Edge, inquiry: Inquiry, ready: boolean, degraded: readonly string[]): Answer {
   const bridges = [...main.bridges.values()].map((bridge) => {
     const { pool } = bridge.stats();
     return [bridge.name, { ready: bridge.ready, mode: bridge.mode, state: pool?.state ?? 'not_configured' }] as const;

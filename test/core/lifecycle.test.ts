@@ -69,6 +69,54 @@ it('ports are open before an engine starts, and ready is said after it has', asy
   expect(lifecycle.draining).toBe(false);
 });
 
+it('told to wait, the main port opens when the engines can serve, and the process is ready then', async () => {
+  const { entrance, engine, ops } = parts;
+  let canServe = false;
+  const drain = { delayMs: 0, budgetMs: 30_000 };
+  const opensWhen = () => canServe;
+  const on = (event: LifecycleEvent) => events.push(event);
+  const running = new Lifecycle({ entrance, engines: [engine], ops, drain, opensWhen, on }).start();
+  parts.started.reject(new Error('crashed once'));
+  await tick(10_000);
+  expect(steps).toEqual(['open ops', 'start echo']);
+  canServe = true;
+  await tick(1_000);
+  await running;
+  expect(steps).toEqual(['open ops', 'start echo', 'open main']);
+  expect(names()).toEqual(['part:failed', 'process:opened', 'process:ready']);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+it('a process that is stopped before it could serve never opens its main port', async () => {
+  const { entrance, engine, ops } = parts;
+  const drain = { delayMs: 0, budgetMs: 30_000 };
+  const on = (event: LifecycleEvent) => events.push(event);
+  const lifecycle = new Lifecycle({ entrance, engines: [engine], ops, drain, opensWhen: () => false, on });
+  const running = lifecycle.start();
+  parts.started.resolve();
+  await tick(1_000);
+  parts.answered.resolve();
+  parts.drained.resolve();
+  lifecycle.stop('SIGTERM', codes);
+  await tick(1_000);
+  await running;
+  expect(await lifecycle.ended).toBe(0);
+  expect(steps).not.toContain('open main');
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+it('a main port that cannot be had late ends the engines too', async () => {
+  const { entrance, engine, ops } = parts;
+  entrance.open = async () => {
+    throw new Error('taken');
+  };
+  const drain = { delayMs: 0, budgetMs: 30_000 };
+  parts.started.resolve();
+  const lifecycle = new Lifecycle({ entrance, engines: [engine], ops, drain, opensWhen: () => true, on: () => {} });
+  await expect(lifecycle.start()).rejects.toThrow('taken');
+  expect(steps).toEqual(['open ops', 'start echo', 'destroy echo', 'destroy main', 'destroy ops']);
+});
+
 it('a port that cannot be had starts no engine and leaves no port open', async () => {
   parts.entrance.open = async () => {
     throw new Error('taken');

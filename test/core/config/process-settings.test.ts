@@ -27,6 +27,7 @@ it('nothing said gives the defaults of the contract', () => {
     http: {
       host: '127.0.0.1',
       port: 3000,
+      openWhen: 'started',
       maxBodyBytes: 1_048_576,
       allowedHosts: ['localhost', '127.0.0.1', '[::1]'],
       allowedOrigins: [],
@@ -149,6 +150,7 @@ it.each([
   ['DRAIN_MS', '1e3'],
   ['DRAIN_DELAY_MS', 'canary'],
   ['LOG_LEVEL', 'canary'],
+  ['OPEN_WHEN', 'canary'],
   ['HOST', 'http://canary'],
   ['HOST', '1.2.3'],
   ['ALLOWED_HOSTS', 'ok.example,*'],
