@@ -67,7 +67,12 @@ export class Fleet implements AsyncDisposable {
     const configFile = join(this.#dir, 'fleet.config.json');
     if (options.config) writeFileSync(configFile, JSON.stringify(options.config));
     if (options.uid !== undefined) chmodSync(this.#dir, 0o755);
-    const command = [process.execPath, ...(options.nodeOptions ?? []), FLEET, ...(options.args ?? ['serve', '--config', configFile])];
+    const command = [
+      process.execPath,
+      ...(options.nodeOptions ?? []),
+      FLEET,
+      ...(options.args ?? ['serve', '--config', configFile]),
+    ];
     const limited = ['sh', '-c', `${options.limits ?? ':'}; exec "$0" "$@"`, ...command];
     const [file = '', ...args] = options.limits === undefined ? command : limited;
     this.process = spawn(file, args, {
