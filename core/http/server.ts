@@ -17,6 +17,7 @@ import { createServer } from './node-http.ts';
 import { fromParserError, type ParserError, writeRawProblem } from './parser-error.ts';
 import { PlainConnection, type PlainConnectionOwner } from './plain-connection.ts';
 import type { PlainExchange } from './plain-exchange.ts';
+import { Port } from './port.ts';
 import { Roster } from './roster.ts';
 import type { Route } from './router.ts';
 
@@ -49,10 +50,6 @@ export interface HttpServerOptions {
   readonly onEvent?: (event: ConnectionEvent) => void;
 }
 
-/** A turn of the event loop this short leaves next to no time to connect between the look at the port and its closing. */
-const SHORT_TURN_MS = 0.2;
-/** A process that is never that quiet closes its port all the same. */
-const ALL_TAKEN_WITHIN_MS = 500;
 /** After `abortAll` the answers have this long to be written before the sockets are cut. */
 const LAST_ANSWERS_MS = 1_000;
 
@@ -67,11 +64,8 @@ export class HttpServer implements NodeExchangeOwner, PlainConnectionOwner, Asyn
   readonly #edge: Edge;
   readonly #server: Server;
   readonly #plain = new Roster<PlainConnection>();
-  /** Connections so far. */
-  #taken = 0;
   #plainCalls = 0;
-  /** Makes a socket one of node:http's. */
-  readonly #adopt: (socket: Socket) => void;
+  readonly #port: Port;
   readonly #loadApp: () => Promise<App>;
   #route: Promise<Route> | undefined;
   readonly #onEvent: (event: ConnectionEvent) => void;
@@ -100,10 +94,7 @@ export class HttpServer implements NodeExchangeOwner, PlainConnectionOwner, Asyn
     this.#server.maxHeadersCount = 0;
     if (limits.maxConnections !== undefined) this.#server.maxConnections = limits.maxConnections;
     this.#loadApp = app;
-    this.#adopt = takeConnections(this.#server, (socket) => {
-      this.#taken++;
-      this.#plain.join(new PlainConnection(socket, this));
-    });
+    this.#port = new Port(this.#server, (socket) => this.#plain.join(new PlainConnection(socket, this)));
     edge.onIdle(() => {
       if (this.#idle) this.#whenIdle?.();
     });
@@ -152,8 +143,7 @@ export class HttpServer implements NodeExchangeOwner, PlainConnectionOwner, Asyn
    */
   async close(deadlineMs: number): Promise<void> {
     this.drain();
-    await this.#allTaken();
-    closePort(this.#server);
+    await this.#port.close();
     const closed = new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
     });
@@ -208,7 +198,7 @@ export class HttpServer implements NodeExchangeOwner, PlainConnectionOwner, Asyn
   handOver(socket: Socket, bytes: Buffer | undefined): void {
     socket.pause();
     if (bytes !== undefined) socket.unshift(bytes);
-    this.#adopt(socket);
+    this.#port.adopt(socket);
     socket.resume();
   }
 
@@ -325,21 +315,6 @@ export class HttpServer implements NodeExchangeOwner, PlainConnectionOwner, Asyn
     (socket as Socket).destroySoon();
   }
 
-  /**
-   * Closing the port resets connections that were made and not yet taken, and a turn of the event loop takes but one of
-   * them. Settles in a turn that has found none waiting and was too short for many to have come since.
-   */
-  async #allTaken(): Promise<void> {
-    const giveUpAtMs = performance.now() + ALL_TAKEN_WITHIN_MS;
-    for (;;) {
-      const taken = this.#taken;
-      const beganMs = performance.now();
-      await pollPhase();
-      const nowMs = performance.now();
-      if ((taken === this.#taken && nowMs - beganMs < SHORT_TURN_MS) || nowMs > giveUpAtMs) return;
-    }
-  }
-
   /** Settles when nothing is in flight, or after `timeoutMs`. */
   async #idleWithin(timeoutMs: number): Promise<void> {
     const { promise: late, resolve } = Promise.withResolvers<void>();
@@ -358,22 +333,4 @@ export class HttpServer implements NodeExchangeOwner, PlainConnectionOwner, Asyn
     }
     clearTimeout(timer);
   }
-}
-
-/** The socket itself, first: `close` of node:http does 0.2 to 10 ms of other work, in which somebody may connect. */
-function closePort(server: Server): void {
-  const { _handle: handle } = server as unknown as { readonly _handle?: { close(): void } | null };
-  handle?.close();
-}
-
-/**
- * Puts `take` in the place of the one listener by which a server of node:http takes its connections. Returns that
- * listener: what it is given later is its own, as if it had just come.
- */
-function takeConnections(server: Server, take: (socket: Socket) => void): (socket: Socket) => void {
-  const [native, ...others] = server.listeners('connection');
-  if (native === undefined || others.length > 0) throw new Error('node:http does not take connections as it used to');
-  server.removeAllListeners('connection');
-  server.on('connection', take);
-  return (socket) => native.call(server, socket);
 }
