@@ -373,6 +373,17 @@ describe('a collector', () => {
     expect([...sink.contentTypes]).toEqual(['application/json']);
   });
 
+  it('may speak gRPC', async () => {
+    await using sink = await OtlpSink.startGrpc();
+    await using fleet = await watchedFake(sink, {}, {}, { env: { OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' } });
+    const trace = new CallersTrace();
+    await fleet.call('echo', TEXT, { headers: trace.headers });
+    const { server, clients } = await trace.spans(sink);
+    expect(clients[0]?.parentSpanId).toBe(server.spanId);
+    await until('numbers came', () => sink.metrics.length > 0);
+    expect([...sink.contentTypes]).toEqual(['application/grpc']);
+  });
+
   it.each([
     ['hangs', 'hangs'],
     ['refuses', 'refuses'],

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createHttp2Server, type Http2Server, type ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -56,7 +57,14 @@ const AS_OBJECT = {
 // biome-ignore lint/suspicious/noExplicitAny: whatever was sent
 type Sent = any;
 
-/** A collector for tests: a real HTTP server that reads OTLP as protobuf and as JSON, and misbehaves as told. */
+/** Of gRPC: flag and length in front of a message, which is here the empty one that says thanks. */
+const GRPC_PREFIX_BYTES = 5;
+const GRPC_THANKS = Buffer.alloc(GRPC_PREFIX_BYTES);
+
+/**
+ * A collector for tests: a real server that reads OTLP as protobuf and as JSON over HTTP, or over gRPC, and misbehaves as
+ * told.
+ */
 export class OtlpSink implements AsyncDisposable {
   mood: SinkMood = 'takes';
   readonly spans: SinkSpan[] = [];
@@ -68,10 +76,25 @@ export class OtlpSink implements AsyncDisposable {
   readonly contentTypes = new Set<string>();
   /** Everything received, as it was sent, to look for what must not be there. */
   readonly received: Buffer[] = [];
-  readonly #server: Server;
+  readonly #server: Server | Http2Server;
+  readonly #sessions = new Set<{ destroy(): void }>();
 
-  private constructor(server: Server) {
+  private constructor(server: Server | Http2Server) {
     this.#server = server;
+  }
+
+  /** One that speaks gRPC and nothing else. */
+  static async startGrpc(): Promise<OtlpSink> {
+    const server = createHttp2Server();
+    const sink = new OtlpSink(server);
+    server.on('session', (session) => sink.#sessions.add(session));
+    server.on(
+      'stream',
+      (stream, headers) => void sink.#takeGrpc(stream, String(headers[':path']), String(headers['content-type'])),
+    );
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return sink;
   }
 
   static async start({ host = '127.0.0.1', port = 0 } = {}): Promise<OtlpSink> {
@@ -93,7 +116,8 @@ export class OtlpSink implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#server.closeAllConnections();
+    if ('closeAllConnections' in this.#server) this.#server.closeAllConnections();
+    for (const session of this.#sessions) session.destroy();
     this.#server.close();
     await once(this.#server, 'close').catch(() => {});
   }
@@ -122,6 +146,21 @@ export class OtlpSink implements AsyncDisposable {
       void response.writeHead(200, { 'content-type': type }).end(type.includes('json') ? '{}' : '');
     if (this.mood === 'takes') answer();
     else setTimeout(answer, this.mood.lateMs).unref();
+  }
+
+  /** One unary call, its message uncompressed. */
+  async #takeGrpc(stream: ServerHttp2Stream, path: string, type: string): Promise<void> {
+    this.requests += 1;
+    const pieces: Buffer[] = [];
+    for await (const piece of stream) pieces.push(piece as Buffer);
+    const message = Buffer.concat(pieces).subarray(GRPC_PREFIX_BYTES);
+    this.contentTypes.add(type);
+    this.received.push(message);
+    if (path.endsWith('.TraceService/Export')) this.#takeSpans(read(type, message, 'otlp.TracesRequest'));
+    else if (path.endsWith('.MetricsService/Export')) this.#takeMetrics(read(type, message, 'otlp.MetricsRequest'));
+    stream.respond({ ':status': 200, 'content-type': type }, { waitForTrailers: true });
+    stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+    stream.end(GRPC_THANKS);
   }
 
   #takeSpans(sent: Sent): void {
