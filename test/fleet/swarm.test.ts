@@ -115,9 +115,13 @@ it(
     const withVolumes = await fleet.fleet('down', '--volumes', '--yes');
     expect([withVolumes.code, withVolumes.stderr]).toEqual([64, expect.stringContaining('docker volume rm')]);
     await fleet.mustFleet('down');
-    await until('all is gone', async () => Object.values(await fleet.left()).filter(Boolean).length === 1, {
-      timeoutMs: 150_000,
-      everyMs: 500,
+    // The swarm takes away by itself what its tasks leave, one after the other.
+    const gone = async () => {
+      const { containers, networks } = await fleet.left();
+      return containers === '' && networks === '';
+    };
+    await until('all is gone', gone, { timeoutMs: 300_000, everyMs: 500 }).catch(async (error) => {
+      throw new Error(`${error.message}: ${JSON.stringify(await fleet.left())}`, { cause: error });
     });
     const { volumes } = await fleet.left();
     expect(volumes.split('\n')).toHaveLength(2);
