@@ -1,4 +1,4 @@
-import { requireSwarm } from '#core/deploy/swarm.ts';
+import { removeStack, requireSwarm } from '#core/deploy/swarm.ts';
 import { EXIT } from './exit-codes.ts';
 import { type OperationOptions, operate, Refusal } from './operation.ts';
 import { print } from './say.ts';
@@ -28,18 +28,17 @@ export async function down(options: DownOptions): Promise<number> {
           `labelled fleet-stores: docker volume rm ${project.name}_redis ${project.name}_postgres`,
       );
     }
-    const volumes = options.volumes ? ['--volumes'] : [];
-    const args =
-      project.mode === 'swarm'
-        ? ['stack', 'rm', project.name]
-        : project.compose('down', '--remove-orphans', ...volumes);
     if (options.dryRun) {
       print(`stop and remove all containers of ${project.name}${options.volumes ? ', and its volumes' : ''}`);
       return EXIT.ok;
     }
     if (project.mode === 'swarm') await requireSwarm(runner);
     say(`stopping ${project.name}; calls in flight are finished first`);
-    await docker.run(args, { timeoutMs: DOWN_TIMEOUT_MS });
+    if (project.mode === 'swarm') await removeStack(runner);
+    else {
+      const volumes = options.volumes ? ['--volumes'] : [];
+      await docker.run(project.compose('down', '--remove-orphans', ...volumes), { timeoutMs: DOWN_TIMEOUT_MS });
+    }
     say(options.volumes ? 'all is gone, data too' : 'down; data and secrets are kept. Back: fleet up');
     return EXIT.ok;
   });

@@ -18,6 +18,10 @@ const POLL_MS = 500;
 /** A swarm needs a moment until it says that it has begun: so long all must look as if it had ended. */
 const SETTLED_MS = 2_000;
 const DEPLOY_TIMEOUT_MS = 120_000;
+/** Longest drain of a container, and time for the rest. */
+const REMOVE_TIMEOUT_MS = 4 * 60_000;
+/** A network that a task still held when it was to go stays, until it is asked for again. */
+const ASK_AGAIN_MS = 10_000;
 
 /** @throws StepError where this engine is no manager of a swarm */
 export async function requireSwarm({ docker }: Runner): Promise<void> {
@@ -33,6 +37,35 @@ export async function deployStack(runner: Runner): Promise<void> {
   for (const service of await stackServices(runner)) await settled(runner, service);
 }
 
+/**
+ * Takes the stack down and waits until nothing of it runs on this node: the swarm answers before its tasks have ended.
+ * @throws StepError naming how much is left
+ */
+export async function removeStack({ docker, project, signal }: Runner): Promise<void> {
+  const ofStack = ['--filter', `label=com.docker.stack.namespace=${project.name}`];
+  const giveUpAtMs = performance.now() + REMOVE_TIMEOUT_MS;
+  const ask = () => docker.run(['stack', 'rm', project.name], { timeoutMs: DEPLOY_TIMEOUT_MS });
+  await ask();
+  let askAtMs = performance.now() + ASK_AGAIN_MS;
+  for (;;) {
+    if (performance.now() >= askAtMs) {
+      // What it cannot take yet is looked at below.
+      await ask().catch(() => undefined);
+      askAtMs = performance.now() + ASK_AGAIN_MS;
+    }
+    const containers = lines(await docker.run(['ps', '--all', '--quiet', ...ofStack]));
+    const networks = lines(await docker.run(['network', 'ls', '--quiet', ...ofStack]));
+    if (containers.length === 0 && networks.length === 0) return;
+    if (performance.now() > giveUpAtMs) {
+      throw new StepError(
+        `the stack is removed, but ${containers.length} containers and ${networks.length} networks are still there. See: ` +
+          `docker ps --all --filter label=com.docker.stack.namespace=${project.name}; then fleet down again`,
+      );
+    }
+    await delay(POLL_MS, undefined, { signal });
+  }
+}
+
 /** The names of the stack's services, without its own name before them. */
 export async function stackServices({
   docker,
@@ -40,10 +73,11 @@ export async function stackServices({
 }: Pick<Runner, 'docker' | 'project'>): Promise<readonly string[]> {
   const filter = `label=com.docker.stack.namespace=${project.name}`;
   const listed = await docker.run(['service', 'ls', '--filter', filter, '--format', '{{.Name}}']);
-  return listed
-    .split('\n')
-    .filter(Boolean)
-    .map((name) => name.slice(project.name.length + 1));
+  return lines(listed).map((name) => name.slice(project.name.length + 1));
+}
+
+function lines(text: string): string[] {
+  return text.split('\n').filter(Boolean);
 }
 
 /**
