@@ -88,7 +88,7 @@ export class Docker {
 
   /** Lines of a container's output, fit to be shown. */
   redacted(text: string): readonly string[] {
-    return stripVTControlCharacters(this.#redact(text)).split('\n').filter(Boolean);
+    return linesOf(stripVTControlCharacters(this.#redact(text)));
   }
 
   /** Runs with our own input and output, so that what it prints goes where ours does. Returns its exit code. */
@@ -126,4 +126,9 @@ function endGroup({ pid }: ChildProcess): void {
 function verb(args: readonly string[]): string {
   const words = args.filter((word, i) => !word.startsWith('-') && !(args[i - 1] ?? '').startsWith('-'));
   return words.slice(0, words[0] === 'compose' || words[0] === 'service' || words[0] === 'stack' ? 2 : 1).join(' ');
+}
+
+/** What a command has listed, one name a line. */
+export function linesOf(text: string): string[] {
+  return text.split('\n').filter(Boolean);
 }

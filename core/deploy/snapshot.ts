@@ -1,4 +1,4 @@
-import type { Docker } from '#core/deploy/docker.ts';
+import { type Docker, linesOf } from '#core/deploy/docker.ts';
 import type { Project } from '#core/deploy/project.ts';
 import type { ContainerState, Health, Replica, Service } from '#core/deploy/replica.ts';
 
@@ -102,7 +102,7 @@ export async function listReplicas(
     ...filters.flatMap((filter) => ['--filter', filter]),
   ]);
   const found = new Map<string, Replica[]>();
-  for (const container of await inspect(docker, listed.split('\n').filter(Boolean))) {
+  for (const container of await inspect(docker, linesOf(listed))) {
     const name = container.Config.Labels?.[`${LABEL}.service`] ?? '';
     found.set(name, [...(found.get(name) ?? []), replicaOf(container)]);
   }
@@ -166,7 +166,7 @@ async function changedNetworks(docker: Docker, { networks = {} }: ComposeConfig)
   const wanted = Object.values(networks).filter(({ external }) => external !== true);
   const listed = await docker.run(['network', 'ls', '--no-trunc', '--format', '{{json .}}']);
   const there = new Map<string, { readonly Internal: string; readonly Driver: string }>();
-  for (const line of listed.split('\n').filter(Boolean)) {
+  for (const line of linesOf(listed)) {
     const network: { Name: string; Internal: string; Driver: string } = JSON.parse(line);
     there.set(network.Name, network);
   }

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { linesOf } from '#core/deploy/docker.ts';
 import { shortName } from '#core/deploy/role.ts';
 import { type Runner, StepError } from '#core/deploy/run-steps.ts';
 
@@ -53,8 +54,8 @@ export async function removeStack({ docker, project, signal }: Runner): Promise<
       await ask().catch(() => undefined);
       askAtMs = performance.now() + ASK_AGAIN_MS;
     }
-    const containers = lines(await docker.run(['ps', '--all', '--quiet', ...ofStack]));
-    const networks = lines(await docker.run(['network', 'ls', '--quiet', ...ofStack]));
+    const containers = linesOf(await docker.run(['ps', '--all', '--quiet', ...ofStack]));
+    const networks = linesOf(await docker.run(['network', 'ls', '--quiet', ...ofStack]));
     if (containers.length === 0 && networks.length === 0) return;
     if (performance.now() > giveUpAtMs) {
       throw new StepError(
@@ -73,11 +74,7 @@ export async function stackServices({
 }: Pick<Runner, 'docker' | 'project'>): Promise<readonly string[]> {
   const filter = `label=com.docker.stack.namespace=${project.name}`;
   const listed = await docker.run(['service', 'ls', '--filter', filter, '--format', '{{.Name}}']);
-  return lines(listed).map((name) => name.slice(project.name.length + 1));
-}
-
-function lines(text: string): string[] {
-  return text.split('\n').filter(Boolean);
+  return linesOf(listed).map((name) => name.slice(project.name.length + 1));
 }
 
 /**
