@@ -2,8 +2,11 @@ import type { Writable } from 'node:stream';
 
 /** Bytes that may wait for a reader that is slow or gone; beyond them lines are dropped and counted. */
 const maxWaitingBytes = 1024 * 1024;
-/** Lines that may wait for each other are written together, this many characters at most. */
-const maxBatchLength = 32 * 1024;
+/** Lines that may wait for each other are written together: as many as fit here, or what comes within this time. */
+const batchBytes = 32 * 1024;
+const maxBatchMs = 10;
+/** Of UTF-8 for one UTF-16 unit. */
+const maxBytesPerUnit = 3;
 
 /** What became of lines that were not written. */
 export interface LineLosses {
@@ -20,9 +23,11 @@ export interface LineLosses {
 export class LineOutput {
   readonly #stream: Writable;
   readonly #finish: (lines: string) => string;
-  #batch = '';
+  /** Bytes, since a text that grows is a long chain of pieces, which every garbage collection meanwhile walks along. */
+  readonly #batch = Buffer.allocUnsafeSlow(batchBytes);
+  #batchLength = 0;
   #batched = 0;
-  #turn: NodeJS.Immediate | undefined;
+  #timer: NodeJS.Timeout | undefined;
   #failed = 0;
   #dropped = 0;
 
@@ -44,23 +49,30 @@ export class LineOutput {
   }
 
   /**
-   * Writes the line at the end of this turn of the event loop, in one piece with others of the turn: a write is a call of the
-   * system. The order of lines is kept.
+   * Writes the line within 10 ms, in one piece with others: a write to a file or a pipe costs as much as half a call of a
+   * tool. The order of lines is kept.
    */
   writeSoon(line: string): void {
-    this.#batch += line;
+    const most = line.length * maxBytesPerUnit;
+    if (this.#batchLength + most > batchBytes) {
+      this.#writeBatch();
+      if (most > batchBytes) {
+        this.#write(this.#finish(line), 1);
+        return;
+      }
+    }
+    this.#batchLength += this.#batch.write(line, this.#batchLength);
     this.#batched += 1;
-    if (this.#batch.length >= maxBatchLength) this.#writeBatch();
-    else this.#turn ??= setImmediate(this.#writeBatch);
+    this.#timer ??= setTimeout(this.#writeBatch, maxBatchMs).unref();
   }
 
   readonly #writeBatch = (): void => {
-    if (this.#turn !== undefined) clearImmediate(this.#turn);
-    this.#turn = undefined;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
     if (this.#batched === 0) return;
-    const lines = this.#batch;
+    const lines = this.#batch.toString('utf8', 0, this.#batchLength);
     const count = this.#batched;
-    this.#batch = '';
+    this.#batchLength = 0;
     this.#batched = 0;
     this.#write(this.#finish(lines), count);
   };

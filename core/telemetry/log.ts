@@ -68,7 +68,7 @@ export function createLog({ output, level, redact = same, pretty = false, colour
     {
       level,
       base: null,
-      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      timestamp: () => `,"time":"${timeText()}"`,
       formatters: { level: (label) => ({ level: label }) },
     },
     { write },
@@ -92,13 +92,26 @@ export function createLog({ output, level, redact = same, pretty = false, colour
       logger.level = next;
     },
     call: (end) => {
-      if (logger.isLevelEnabled('info')) lines.writeSoon(accessLine(end, new Date().toISOString()));
+      if (logger.isLevelEnabled('info')) lines.writeSoon(accessLine(end, timeText()));
     },
     get losses() {
       return lines.losses;
     },
     flush: (budgetMs) => lines.flush(budgetMs),
   };
+}
+
+let lastMs = Number.NaN;
+let lastText = '';
+
+/** The time as lines tell it (ISO 8601, UTC): one text for all lines of a millisecond. */
+function timeText(): string {
+  const now = Date.now();
+  if (now !== lastMs) {
+    lastMs = now;
+    lastText = new Date(now).toISOString();
+  }
+  return lastText;
 }
 
 function same(text: string): string {
