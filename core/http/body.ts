@@ -29,11 +29,11 @@ export interface Arguments {
 const NO_ARGUMENTS: Arguments = { value: Object.freeze({}), json: '{}' };
 
 /**
- * Reads and checks the body of a call. An empty body means `{}` and needs no Content-Type.
+ * Reads and checks the body of a call, at once where it is there. An empty body means `{}` and needs no Content-Type.
  * @throws BridgeError unsupported_media_type, body_too_large, invalid_json, invalid_body, json_too_deep,
  * json_too_large, forbidden_key, unsafe_number
  */
-export async function readArguments(exchange: Exchange, maxBytes: number): Promise<Arguments> {
+export function readArguments(exchange: Exchange, maxBytes: number): Arguments | Promise<Arguments> {
   const encoding = exchange.header('content-encoding');
   if (encoding !== undefined) {
     throw new BridgeError('unsupported_media_type', 'the body must come without Content-Encoding');
@@ -42,10 +42,13 @@ export async function readArguments(exchange: Exchange, maxBytes: number): Promi
   if (declared === 0) return NO_ARGUMENTS;
   if (declared !== undefined) checkType(exchange);
   else checkCoding(exchange);
-  const body = await exchange.readBody(maxBytes);
-  if (body.length === 0) return NO_ARGUMENTS;
-  if (declared === undefined) checkType(exchange);
-  return parseArguments(body);
+  const read = (body: Buffer): Arguments => {
+    if (body.length === 0) return NO_ARGUMENTS;
+    if (declared === undefined) checkType(exchange);
+    return parseArguments(body);
+  };
+  const body = exchange.readBody(maxBytes);
+  return body instanceof Promise ? body.then(read) : read(body);
 }
 
 /**

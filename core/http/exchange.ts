@@ -26,10 +26,10 @@ export interface Exchange {
   /** The declared length; undefined when chunked, 0 when there is no body. */
   bodyLength(): number | undefined;
   /**
-   * The whole body, called at most once. Reads at most 64 KiB beyond `maxBytes`.
+   * The whole body, called at most once; at once where it is there. Reads at most 64 KiB beyond `maxBytes`.
    * @throws BridgeError body_too_large, or what `stopReading` was given; rejects with CLIENT_GONE when the client leaves
    */
-  readBody(maxBytes: number): Promise<Buffer>;
+  readBody(maxBytes: number): Promise<Buffer> | Buffer;
   /** Fails a `readBody` that still waits. */
   stopReading(error: BridgeError): void;
   /** Calls `listener` once if the client leaves before the answer was sent; one listener, set once. */

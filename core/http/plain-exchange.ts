@@ -1,3 +1,5 @@
+import type { ToolAddress } from './address.ts';
+import { bodyTooLarge } from './body-too-large.ts';
 import type { Answer, Exchange } from './exchange.ts';
 import type { PlainHead } from './plain-head.ts';
 
@@ -12,6 +14,7 @@ export interface PlainExchangeOwner {
 export class PlainExchange implements Exchange {
   readonly method = 'POST';
   readonly target: string;
+  readonly address: ToolAddress;
   readonly arrivedAtMs: number;
   readonly #head: PlainHead;
   readonly #body: Buffer;
@@ -21,6 +24,7 @@ export class PlainExchange implements Exchange {
 
   constructor(head: PlainHead, body: Buffer, arrivedAtMs: number, owner: PlainExchangeOwner) {
     this.target = head.target;
+    this.address = head.address;
     this.arrivedAtMs = arrivedAtMs;
     this.#head = head;
     this.#body = body;
@@ -54,8 +58,9 @@ export class PlainExchange implements Exchange {
     return this.#head.bodyLength;
   }
 
-  readBody(): Promise<Buffer> {
-    return Promise.resolve(this.#body);
+  readBody(maxBytes: number): Buffer {
+    if (this.#body.length > maxBytes) throw bodyTooLarge(maxBytes);
+    return this.#body;
   }
 
   /** Nothing is read any more. */
