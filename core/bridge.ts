@@ -1,6 +1,7 @@
 import type { Invoke, ToolPolicy, TraceContext } from '#core/call.ts';
 import type { CallMeter } from '#core/call-meter.ts';
 import type { CallPathStats } from '#core/call-path.ts';
+import type { CancelSignal } from '#core/cancellation.ts';
 import type { ChildStats } from '#core/child/child-stats.ts';
 import type { ToolsListed } from '#core/live-catalog.ts';
 import type { BreakerSettings, Era, PoolSettings } from '#core/manifest.ts';
@@ -106,7 +107,7 @@ export interface Bridge {
    * The tools, at once where a worker has ever listed them; otherwise starts one and waits.
    * @throws BridgeError not_configured, bridge_unavailable, no_worker_ready, draining
    */
-  tools(signal: AbortSignal): Promise<Catalog> | Catalog;
+  tools(signal: CancelSignal): Promise<Catalog> | Catalog;
   /** The whole path of a call: policies, pool, child. @throws BridgeError */
   readonly invoke: Invoke;
   stats(): BridgeStats;

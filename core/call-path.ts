@@ -7,7 +7,7 @@ import type { BreakerSettings } from '#core/manifest.ts';
 import { audit } from '#core/policy/audit.ts';
 import { Breaker, type BreakerEvent, type ToolCircuitStats } from '#core/policy/breaker.ts';
 import { Cache, type CacheStats } from '#core/policy/cache.ts';
-import { deadline } from '#core/policy/deadline.ts';
+import { Deadline } from '#core/policy/deadline.ts';
 import { Idempotency, type IdempotencyStats } from '#core/policy/idempotency.ts';
 import { RateLimit, type RateLimitStats } from '#core/policy/rate-limit.ts';
 import { Retry, type RetryStats } from '#core/policy/retry.ts';
@@ -65,6 +65,7 @@ export interface CallPathOptions {
 export class CallPath {
   readonly invoke: Invoke;
   readonly #calls: Record<string, number> = {};
+  readonly #deadline = new Deadline();
   readonly #rateLimit: RateLimit;
   readonly #idempotency: Idempotency;
   readonly #cache: Cache;
@@ -78,7 +79,7 @@ export class CallPath {
     this.#breaker = new Breaker(breaker, { on: onBreaker });
     const policies = {
       audit: log === undefined ? undefined : audit(log),
-      deadline,
+      deadline: this.#deadline.policy,
       rateLimit: this.#rateLimit.policy,
       idempotency: this.#idempotency.policy,
       cache: this.#cache.policy,
@@ -108,6 +109,7 @@ export class CallPath {
   async close(): Promise<void> {
     this.#breaker.close();
     await this.#idempotency.close();
+    this.#deadline.close();
   }
 
   /** Counts outcomes around the whole path, so that every ending is one number somewhere. */

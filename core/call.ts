@@ -1,3 +1,4 @@
+import type { Canceller } from '#core/cancellation.ts';
 import type { FirstRequest } from '#core/errors.ts';
 import type { Principal } from '#core/principal.ts';
 
@@ -138,7 +139,7 @@ export interface ToolCall {
    * The call's one cancellation. Aborted with a `BridgeError` by the deadline policy or with
    * `CLIENT_GONE` by the HTTP layer; every lower layer listens to `abort.signal` and nothing else.
    */
-  readonly abort: AbortController;
+  readonly abort: Canceller;
   /** Workers a further attempt must not use. */
   readonly avoid?: ReadonlySet<number>;
 }

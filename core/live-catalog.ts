@@ -1,4 +1,5 @@
 import type { ToolPolicy } from '#core/call.ts';
+import type { CancelSignal } from '#core/cancellation.ts';
 import { BridgeError } from '#core/errors.ts';
 import { type Catalog, createCatalog, type ToolDefinition } from '#core/mcp/catalog.ts';
 import { type Pins, pinOf, readPins, type UnreadablePins } from '#core/mcp/pins.ts';
@@ -67,7 +68,7 @@ export class LiveCatalog {
   }
 
   /** The first catalog, which a ready worker has listed. @throws the signal's reason; BridgeError internal */
-  async first(signal: AbortSignal): Promise<Catalog> {
+  async first(signal: CancelSignal): Promise<Catalog> {
     await unlessAborted(this.settled, signal);
     if (this.#current === undefined) throw new BridgeError('internal', 'a worker is ready but its tools are not known');
     return this.#current;
@@ -102,7 +103,7 @@ function describe({ tools, leftOut }: Catalog, pins: Pins | UnreadablePins | und
 }
 
 /** Waits for `work`, but no longer than until the signal is aborted. @throws the signal's reason */
-async function unlessAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+async function unlessAborted(work: Promise<void>, signal: CancelSignal): Promise<void> {
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const onAbort = (): void => reject(signal.reason);
   signal.addEventListener('abort', onAbort);

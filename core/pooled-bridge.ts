@@ -12,6 +12,7 @@ import type {
 } from '#core/bridge.ts';
 import type { Invoke } from '#core/call.ts';
 import { CallPath } from '#core/call-path.ts';
+import type { CancelSignal } from '#core/cancellation.ts';
 import { addChildStats, type ChildStats, NO_CHILD_STATS } from '#core/child/child-stats.ts';
 import { McpWorker, type McpWorkerOptions } from '#core/child/mcp-worker.ts';
 import { errorTypeOf } from '#core/error-type.ts';
@@ -100,7 +101,7 @@ export class PooledBridge implements Bridge {
     }
   }
 
-  tools(signal: AbortSignal): Promise<Catalog> | Catalog {
+  tools(signal: CancelSignal): Promise<Catalog> | Catalog {
     return this.#catalog.current ?? this.#firstCatalog(signal);
   }
 
@@ -140,7 +141,7 @@ export class PooledBridge implements Bridge {
   }
 
   /** Nobody has listed the tools yet: a slot is taken only to have a worker started. */
-  async #firstCatalog(signal: AbortSignal): Promise<Catalog> {
+  async #firstCatalog(signal: CancelSignal): Promise<Catalog> {
     const lease = await this.#pool.acquire({ key: 'tools/list', signal });
     lease.release();
     return this.#catalog.first(signal);

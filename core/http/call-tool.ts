@@ -1,5 +1,6 @@
 import type { Bridge } from '#core/bridge.ts';
 import type { CallReport, ToolCall, ToolResult } from '#core/call.ts';
+import { Cancellation, type Canceller } from '#core/cancellation.ts';
 import { BridgeError, CLIENT_GONE } from '#core/errors.ts';
 import type { Catalog, Tool, Verdict } from '#core/mcp/catalog.ts';
 import type { Principal } from '#core/principal.ts';
@@ -34,7 +35,7 @@ export async function callTool(edge: Edge, inquiry: Inquiry, address: ToolAddres
   if (isToolName(address.tool)) inquiry.toolName = address.tool;
   authorizeCall(inquiry, bridge, principal, address.tool);
 
-  const abort = new AbortController();
+  const abort = new Cancellation();
   let keyed = false;
   exchange.onGone(() => {
     // A keyed call runs on, so that its outcome is there for whoever asks again.
@@ -43,13 +44,14 @@ export async function callTool(edge: Edge, inquiry: Inquiry, address: ToolAddres
   const ongoing = edge.enter(exchange, abort);
   try {
     const listed = catalogOf(bridge, inquiry, abort);
-    const tool = findTool(inquiry, listed instanceof Promise ? await listed : listed, address.tool, principal);
+    const tool = findTool(inquiry, listed instanceof Promise ? await listed : listed, principal);
     const { policy } = tool;
     const timeoutMs = requestTimeoutMs(exchange, policy.deadlineMs);
     const key = idempotencyKey(exchange, policy);
     const reconcile = wantsReconcile(exchange, policy, key);
-    const args = await readArguments(exchange, edge.maxBodyBytes);
-    abort.signal.throwIfAborted();
+    const reading = readArguments(exchange, edge.maxBodyBytes);
+    const args = reading instanceof Promise ? await reading : reading;
+    abort.throwIfAborted();
     const verdict = verdictOn(tool, args);
     if (verdict instanceof Promise) {
       refuseWrong(await verdict);
@@ -94,7 +96,7 @@ export function authorizeCall(inquiry: Inquiry, bridge: Bridge, principal: Princ
 }
 
 /** The bridge's tools; waits for a first worker no longer than the caller would. */
-export function catalogOf(bridge: Bridge, inquiry: Inquiry, abort: AbortController): Promise<Catalog> | Catalog {
+export function catalogOf(bridge: Bridge, inquiry: Inquiry, abort: Canceller): Promise<Catalog> | Catalog {
   const listed = bridge.tools(abort.signal);
   if (!(listed instanceof Promise)) return listed;
   const waitMs = listDeadlineMs(inquiry);

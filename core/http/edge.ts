@@ -1,10 +1,11 @@
 import type { Bridge } from '#core/bridge.ts';
+import type { Canceller } from '#core/cancellation.ts';
 import type { BridgeError } from '#core/errors.ts';
 import type { RequestEnd, WatchRequest } from '#core/request-end.ts';
+import { type Listed, Roster } from '#core/roster.ts';
 import { type Authenticate, anonymous } from './authenticate.ts';
 import type { Exchange } from './exchange.ts';
 import type { Problem, ProblemContext } from './problem.ts';
-import { type Listed, Roster } from './roster.ts';
 
 /** A problem answered with 500 or more, for the log: `error` is what was thrown, never shown to the caller. */
 export interface ProblemReport extends ProblemContext {
@@ -40,7 +41,7 @@ export interface HttpOptions {
 
 /** A call between its first header and its answer. */
 interface OngoingCall extends Listed {
-  readonly abort: AbortController;
+  readonly abort: Canceller;
   readonly exchange: Exchange;
 }
 
@@ -61,6 +62,8 @@ export class Edge {
   readonly onProblem: (report: ProblemReport) => void;
   readonly onAnswered: HttpOptions['onAnswered'];
   readonly watch: WatchRequest | undefined;
+  /** The Host that was admitted last: nearly every request names the same. */
+  admittedHost: string | undefined;
   readonly answers: AnswerCounts = { '2xx': 0, '4xx': 0, '5xx': 0, gone: 0 };
   readonly #calls = new Roster<OngoingCall>();
   readonly #askDraining: (() => boolean) | undefined;
@@ -107,7 +110,7 @@ export class Edge {
   }
 
   /** Remembers a call until `leave`, so that `abortAll` reaches it. */
-  enter(exchange: Exchange, abort: AbortController): OngoingCall {
+  enter(exchange: Exchange, abort: Canceller): OngoingCall {
     const call = { exchange, abort, seat: -1 };
     this.#calls.join(call);
     return call;

@@ -72,13 +72,18 @@ function checkSize(exchange: Exchange): void {
 }
 
 function checkHost(edge: Edge, host: string | undefined): void {
+  if (host !== undefined && host === edge.admittedHost) return;
   const match = host === undefined ? null : HOST.exec(host);
   if (match === null) throw new BridgeError('bad_host', 'the request needs one Host header that names a host');
-  if (edge.allowedHosts === undefined) return;
-  const name = (match[1] ?? match[2] ?? '').toLowerCase();
-  if (edge.allowedHosts.has(name)) return;
+  if (!isAllowed(edge, (match[1] ?? match[2] ?? '').toLowerCase())) {
+    throw new BridgeError('forbidden_host', 'the host that the request names is not on ALLOWED_HOSTS');
+  }
+  edge.admittedHost = host;
+}
+
+function isAllowed({ allowedHosts, allowAddresses }: Edge, name: string): boolean {
+  if (allowedHosts === undefined || allowedHosts.has(name)) return true;
   // Operators write IPv6 addresses with and without their brackets.
-  const bare = match[2] === undefined ? name : name.slice(1, -1);
-  if (edge.allowedHosts.has(bare) || (edge.allowAddresses && isIP(bare) !== 0)) return;
-  throw new BridgeError('forbidden_host', 'the host that the request names is not on ALLOWED_HOSTS');
+  const bare = name.startsWith('[') ? name.slice(1, -1) : name;
+  return allowedHosts.has(bare) || (allowAddresses && isIP(bare) !== 0);
 }

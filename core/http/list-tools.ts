@@ -1,5 +1,6 @@
 import type { Bridge } from '#core/bridge.ts';
 import type { ToolPolicy } from '#core/call.ts';
+import { Cancellation } from '#core/cancellation.ts';
 import { CLIENT_GONE } from '#core/errors.ts';
 import type { Catalog, Tool } from '#core/mcp/catalog.ts';
 import { isToolName, type ToolAddress } from './address.ts';
@@ -40,12 +41,12 @@ export async function showTool(edge: Edge, inquiry: Inquiry, address: ToolAddres
   const bridge = findBridge(edge, inquiry, address.bridge, principal);
   if (isToolName(address.tool)) inquiry.toolName = address.tool;
   authorizeCall(inquiry, bridge, principal, address.tool);
-  const tool = findTool(inquiry, await catalog(edge, inquiry, bridge), address.tool, principal);
+  const tool = findTool(inquiry, await catalog(edge, inquiry, bridge), principal);
   return jsonAnswer(inquiry, 200, toolDocument(tool));
 }
 
 async function catalog(edge: Edge, inquiry: Inquiry, bridge: Bridge): Promise<Catalog> {
-  const abort = new AbortController();
+  const abort = new Cancellation();
   inquiry.exchange.onGone(() => abort.abort(CLIENT_GONE));
   const ongoing = edge.enter(inquiry.exchange, abort);
   try {

@@ -3,7 +3,6 @@ import { BridgeError } from '#core/errors.ts';
 import type { Catalog, Tool } from '#core/mcp/catalog.ts';
 import { nearNames } from '#core/near-names.ts';
 import type { Principal } from '#core/principal.ts';
-import { isToolName } from './address.ts';
 import type { Inquiry } from './conclude.ts';
 import type { Edge } from './edge.ts';
 
@@ -34,16 +33,16 @@ export function unknownBridge(edge: Edge, name: string | undefined, principal: P
 }
 
 /**
- * The tool of that name, which the caller may call.
+ * The tool that was asked for, which the caller may call.
  * @throws BridgeError unknown_tool, with near names of others that it may call
  */
-export function findTool(inquiry: Inquiry, catalog: Catalog, name: string, principal: Principal): Tool {
-  const tool = isToolName(name) ? catalog.get(name) : undefined;
+export function findTool(inquiry: Inquiry, catalog: Catalog, principal: Principal): Tool {
+  const { bridge, toolName } = inquiry;
+  const tool = toolName === undefined ? undefined : catalog.get(toolName);
   if (tool === undefined) {
-    const { bridge } = inquiry;
     const isShown = (known: string): boolean => bridge !== undefined && principal.mayCall(bridge.name, known);
     throw new BridgeError('unknown_tool', 'the bridge has no tool of this name; GET the list of its tools', {
-      details: { suggestions: isToolName(name) ? catalog.near(name, isShown) : [] },
+      details: { suggestions: toolName === undefined ? [] : catalog.near(toolName, isShown) },
     });
   }
   inquiry.tool = tool;

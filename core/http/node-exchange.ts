@@ -1,11 +1,11 @@
 import type { ServerResponse } from 'node:http';
 import { type BridgeError, CLIENT_GONE } from '#core/errors.ts';
+import type { Listed } from '#core/roster.ts';
 import { bodyTooLarge } from './body-too-large.ts';
 import type { Answer, Exchange } from './exchange.ts';
 import { GrowingBytes } from './growing-bytes.ts';
 import type { IncomingRequest } from './incoming-request.ts';
 import { linger } from './linger.ts';
-import type { Listed } from './roster.ts';
 
 /** What is left of a body after a refusal is read and dropped up to this size, so that the connection lives on. */
 const MAX_DROPPED_BYTES = 65_536;

@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net';
+import type { Listed } from '#core/roster.ts';
 import type { Answer } from './exchange.ts';
 import { headText } from './head-text.ts';
 import { PlainExchange, type PlainExchangeOwner } from './plain-exchange.ts';
 import { type PlainHead, readPlainHead } from './plain-head.ts';
-import type { Listed } from './roster.ts';
 
 /** How long a client may be silent before its first request or inside one, until node:http watches over it instead. */
 const SILENCE_MS = 1_000;

@@ -1,6 +1,10 @@
+import type { ToolAddress } from './address.ts';
+
 /** The head of a call that is written as plainly as a head can be, none of whose headers comes twice. */
 export interface PlainHead {
   readonly target: string;
+  /** The names in the target. */
+  readonly address: ToolAddress;
   /** Name in lower case, value, name, value … */
   readonly headers: readonly string[];
   readonly bodyLength: number;
@@ -16,7 +20,7 @@ const BLANK_LINE = '\r\n\r\n';
  * no fold, no bare CR or LF, no space before a colon, nothing beyond ASCII, no escape and no query in the path.
  */
 const HEAD =
-  /^POST (\/(?:[a-z0-9-]{1,63}\/)?mcp\/tools\/[A-Za-z0-9_.-]{1,128}) HTTP\/1\.1\r\n(?:[A-Za-z0-9-]+:[\t\x20-\x7e]*\r\n)+$/;
+  /^POST (\/(?:([a-z0-9-]{1,63})\/)?mcp\/tools\/([A-Za-z0-9_.-]{1,128})) HTTP\/1\.1\r\n(?:[A-Za-z0-9-]+:[\t\x20-\x7e]*\r\n)+$/;
 const LENGTH = /^(?:0|[1-9][0-9]{0,8})$/;
 
 /**
@@ -30,6 +34,7 @@ export function readPlainHead(bytes: Buffer): PlainHead | undefined {
   const match = HEAD.exec(text);
   if (match === null) return undefined;
   const target = match[1] as string;
+  const address = { bridge: match[2], tool: match[3] as string };
   const headers: string[] = [];
   let bodyLength = 0;
   // Behind `POST `, the target, and ` HTTP/1.1\r\n`.
@@ -46,7 +51,7 @@ export function readPlainHead(bytes: Buffer): PlainHead | undefined {
     headers.push(name, value);
     start = lineEnd + 2;
   }
-  return { target, headers, bodyLength, length: end + BLANK_LINE.length };
+  return { target, address, headers, bodyLength, length: end + BLANK_LINE.length };
 }
 
 /** Whether a header neither frames the request nor asks anything of the connection. */

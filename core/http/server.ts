@@ -4,7 +4,8 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setImmediate as pollPhase } from 'node:timers/promises';
 import { BridgeError } from '#core/errors.ts';
-import { directToolAddress, type ToolAddress } from './address.ts';
+import { Roster } from '#core/roster.ts';
+import { directToolAddress } from './address.ts';
 import type { App } from './app.ts';
 import { callTool } from './call-tool.ts';
 import { conclude, type Handler } from './conclude.ts';
@@ -18,7 +19,6 @@ import { fromParserError, type ParserError, writeRawProblem } from './parser-err
 import { PlainConnection, type PlainConnectionOwner } from './plain-connection.ts';
 import type { PlainExchange } from './plain-exchange.ts';
 import { Port } from './port.ts';
-import { Roster } from './roster.ts';
 import type { Route } from './router.ts';
 
 /** Time-outs and bounds of the sockets. All have defaults. */
@@ -186,9 +186,7 @@ export class HttpServer implements NodeExchangeOwner, PlainConnectionOwner, Asyn
 
   call(exchange: PlainExchange): void {
     this.#plainCalls++;
-    // Its head was matched against the same address.
-    const address = directToolAddress(exchange.target) as ToolAddress;
-    void this.#answer(exchange, (edge, inquiry) => callTool(edge, inquiry, address));
+    void this.#answer(exchange, (edge, inquiry) => callTool(edge, inquiry, exchange.address));
   }
 
   called(): void {

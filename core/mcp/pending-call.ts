@@ -1,4 +1,5 @@
 import type { CallReport, ToolCall, ToolResult } from '#core/call.ts';
+import type { CancelSignal } from '#core/cancellation.ts';
 import { BridgeError } from '#core/errors.ts';
 import { PendingRequest, type RpcError, type RpcFailure, type RpcResult } from '#core/jsonrpc/request.ts';
 import { INVALID_PARAMS, METHOD_NOT_FOUND } from '#core/mcp/protocol.ts';
@@ -47,7 +48,7 @@ export class PendingCall extends PendingRequest {
   readonly #host: CallHost;
   readonly #report: CallReport;
   readonly #startedAtMs = performance.now();
-  readonly #signal: AbortSignal;
+  readonly #signal: CancelSignal;
   readonly #free: (end: SlotEnd) => void;
   readonly #resolve: (result: ToolResult) => void;
   readonly #reject: (reason: unknown) => void;

@@ -1,4 +1,5 @@
 import type { CallReport, Invoke, ToolCall, ToolResult } from '#core/call.ts';
+import { Cancellation } from '#core/cancellation.ts';
 import { BridgeError } from '#core/errors.ts';
 
 /**
@@ -125,7 +126,7 @@ class Waiter {
 /** The same call with a life of its own. */
 function attemptOf(call: ToolCall): ToolCall {
   const timeoutMs = call.policy.deadlineMs;
-  return { ...call, abort: new AbortController(), arrivedAtMs: performance.now(), timeoutMs };
+  return { ...call, abort: new Cancellation(), arrivedAtMs: performance.now(), timeoutMs };
 }
 
 function expire({ abort, timeoutMs }: ToolCall): void {

@@ -1,4 +1,5 @@
 import type { Invoke, Policy, Quota, ToolCall, ToolResult } from '#core/call.ts';
+import type { CancelSignal } from '#core/cancellation.ts';
 import { BridgeError } from '#core/errors.ts';
 import type { Limit, RateLimitStore, Taken } from '#core/store/rate-limit-store.ts';
 
@@ -71,7 +72,7 @@ function overQuota({ name, perMinute, resetMs }: Quota): BridgeError {
 }
 
 /** A store that is slow to say that it is away must not hold a call beyond its deadline. @throws the signal's reason */
-function unlessAborted(taking: Promise<Taken>, signal: AbortSignal): Promise<Taken> {
+function unlessAborted(taking: Promise<Taken>, signal: CancelSignal): Promise<Taken> {
   if (signal.aborted) return Promise.reject(signal.reason);
   return new Promise((resolve, reject) => {
     const onAbort = (): void => reject(signal.reason);

@@ -1,3 +1,4 @@
+import type { CancelSignal } from '#core/cancellation.ts';
 import { BridgeError } from '#core/errors.ts';
 import type { PoolSettings } from '#core/manifest.ts';
 import { Alarm } from '#core/pool/alarm.ts';
@@ -31,7 +32,7 @@ export interface AcquireOptions {
   /** Whose share of the pool it takes: the tool. */
   readonly key: string;
   /** Aborted: the waiter leaves at that moment. A lease that was given is not taken back. */
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
   /** Workers that failed this call before; see `Pool.acquire`. */
   readonly avoid?: ReadonlySet<number> | undefined;
 }

@@ -1,3 +1,4 @@
+import type { CancelSignal } from '#core/cancellation.ts';
 import type { Lease } from '#core/pool/lease.ts';
 import type { Tally } from '#core/pool/shares.ts';
 import type { Worker } from '#core/pool/worker.ts';
@@ -6,7 +7,7 @@ import type { Worker } from '#core/pool/worker.ts';
 export class Waiter<W extends Worker> {
   readonly tally: Tally;
   readonly avoid: ReadonlySet<number> | undefined;
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
   /** `performance.now()` when it began to wait. */
   readonly sinceMs: number;
   readonly promise: Promise<Lease<W>>;
@@ -17,7 +18,7 @@ export class Waiter<W extends Worker> {
   readonly #onAbort: (waiter: Waiter<W>) => void;
 
   constructor(
-    request: { readonly signal: AbortSignal; readonly avoid?: ReadonlySet<number> | undefined },
+    request: { readonly signal: CancelSignal; readonly avoid?: ReadonlySet<number> | undefined },
     tally: Tally,
     sinceMs: number,
     onAbort: (waiter: Waiter<W>) => void,
@@ -29,7 +30,7 @@ export class Waiter<W extends Worker> {
     this.#onAbort = onAbort;
     this.#settle = Promise.withResolvers();
     this.promise = this.#settle.promise;
-    this.signal.addEventListener('abort', this, { once: true });
+    this.signal.addEventListener('abort', this);
   }
 
   /** The signal was aborted; called by the signal alone. */

@@ -14,7 +14,7 @@ import { createApp } from '../../core/http/app.ts';
 import { Edge } from '../../core/http/edge.ts';
 import { HttpServer } from '../../core/http/server.ts';
 import { LiveCatalog } from '../../core/live-catalog.ts';
-import { deadline } from '../../core/policy/deadline.ts';
+import { Deadline } from '../../core/policy/deadline.ts';
 import { Pool } from '../../core/pool/pool.ts';
 
 const [port = '', child = ''] = process.argv.slice(2);
@@ -56,7 +56,7 @@ const bridge: Bridge = {
   ready: true,
   authorize: () => {},
   tools: () => tools,
-  invoke: deadline(dispatch(pool)),
+  invoke: new Deadline().policy(dispatch(pool)),
   stats: () => ({ name: 'echo', mode: 'live', missing: [], pool: pool.stats(), child: NO_CHILD_STATS, ...NO_CALLS }),
   reload: async () => 'unchanged',
   start: async () => {},

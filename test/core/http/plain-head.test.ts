@@ -12,6 +12,7 @@ describe('a plain head', () => {
     const head = `${LINE}Host: \t localhost:3000 \r\nContent-Type:application/json\r\nX-Empty:\r\nCONTENT-LENGTH: 2\r\n\r\n`;
     expect(read(`${head}{}`)).toEqual({
       target: '/alpha/mcp/tools/echo',
+      address: { bridge: 'alpha', tool: 'echo' },
       headers: ['host', 'localhost:3000', 'content-type', 'application/json', 'x-empty', '', 'content-length', '2'],
       bodyLength: 2,
       length: head.length,

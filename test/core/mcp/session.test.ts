@@ -656,11 +656,12 @@ describe('McpSession.callTool', () => {
     });
     const [answered, cancelled, lost] = [echoCall(), echoCall({ tool: 'silent' }), echoCall({ tool: 'silent' })];
     const running = [answered, cancelled, lost].map((call) => new Running(session, call));
-    expect(getEventListeners(lost.abort.signal, 'abort')).toHaveLength(1);
+    expect(getEventListeners(lost.abort.signal as AbortSignal, 'abort')).toHaveLength(1);
     await running[0]?.settled();
     cancelled.abort.abort(exceeded);
     session.close(crashed);
     for (const call of running) await call.settled();
-    for (const { abort } of [answered, cancelled, lost]) expect(getEventListeners(abort.signal, 'abort')).toEqual([]);
+    for (const { abort } of [answered, cancelled, lost])
+      expect(getEventListeners(abort.signal as AbortSignal, 'abort')).toEqual([]);
   });
 });

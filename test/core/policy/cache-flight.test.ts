@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Invoke, ToolCall, ToolResult } from '#core/call.ts';
 import { BridgeError, CLIENT_GONE } from '#core/errors.ts';
 import { Cache } from '#core/policy/cache.ts';
-import { deadline } from '#core/policy/deadline.ts';
+import { Deadline } from '#core/policy/deadline.ts';
 import type { CachedAnswer, CacheStore } from '#core/store/cache-store.ts';
 import { MemoryCacheStore } from '#core/store/memory-cache-store.ts';
 import { toolCall, toolPolicy, toolResult } from '../../support/calls.ts';
@@ -68,8 +68,9 @@ const settled = () => vi.advanceTimersByTimeAsync(0);
 function setUp(store: CacheStore = new MemoryCacheStore()) {
   const executions = new Executions();
   const cache = new Cache(store);
-  const invoke = deadline(cache.policy(executions.next));
-  return { executions, cache, invoke };
+  const deadline = new Deadline();
+  const invoke = deadline.policy(cache.policy(executions.next));
+  return { executions, cache, deadline, invoke };
 }
 
 /** How each call ended, undefined while it has not. */
@@ -130,14 +131,15 @@ describe('calls that ask for the same at the same time', () => {
   });
 
   it('leave no listener on anybody, nor a timer', async () => {
-    const { executions, invoke } = setUp();
+    const { executions, deadline, invoke } = setUp();
     const calls = [cached(), cached(), cached()];
     endings(calls.map(invoke));
     calls[1]?.abort.abort(CLIENT_GONE);
     await settled();
     executions.last.resolve(toolResult());
     await settled();
-    expect(calls.map(({ abort }) => getEventListeners(abort.signal, 'abort').length)).toEqual([0, 0, 0]);
+    expect(calls.map(({ abort }) => getEventListeners(abort.signal as AbortSignal, 'abort').length)).toEqual([0, 0, 0]);
+    deadline.close();
     expect(vi.getTimerCount()).toBe(0);
   });
 });
