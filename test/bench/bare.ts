@@ -1,11 +1,12 @@
 /**
- * Our own edge, pool and child with no policy but the deadline: what a call costs without the others. Started as
- * `node bare.ts PORT CHILD`; the benchmark alone uses it.
+ * Our own edge, pool and child with no policy but the deadline, and measured and logged like every call: what a call costs
+ * without the policies. Started as `node bare.ts PORT CHILD`; the benchmark alone uses it.
  */
 import type { Bridge } from '../../core/bridge.ts';
 import { NO_CALLS } from '../../core/call-path.ts';
 import { NO_CHILD_STATS } from '../../core/child/child-stats.ts';
 import { McpWorker } from '../../core/child/mcp-worker.ts';
+import { Redactor } from '../../core/child/redact.ts';
 import { mergePool } from '../../core/config/pool-settings.ts';
 import { Problems } from '../../core/config/problems.ts';
 import { fullToolPolicy } from '../../core/config/tool-policy.ts';
@@ -16,8 +17,14 @@ import { HttpServer } from '../../core/http/server.ts';
 import { LiveCatalog } from '../../core/live-catalog.ts';
 import { Deadline } from '../../core/policy/deadline.ts';
 import { Pool } from '../../core/pool/pool.ts';
+import { FleetMeters } from '../../core/telemetry/fleet-meters.ts';
+import { createLog } from '../../core/telemetry/log.ts';
 
 const [port = '', child = ''] = process.argv.slice(2);
+const meters = new FleetMeters();
+const meter = meters.of('echo');
+const log = createLog({ output: process.stdout, level: 'info', redact: (text) => redactor.redact(text) });
+const redactor = new Redactor([]);
 const policy = fullToolPolicy({ effect: 'read' });
 const catalog = new LiveCatalog({ policyFor: () => policy, pinFile: undefined, onListed: () => {} });
 const limits = { values: { min: 1, max: 1, concurrency: 128 }, where: () => 'bare.ts' };
@@ -42,7 +49,10 @@ const pool = new Pool<McpWorker>({
         principalMeta: false,
         startDeadlineMs: settings.startDeadlineMs,
       },
-      { tools: (definitions) => catalog.list(definitions) },
+      {
+        tools: (definitions) => catalog.list(definitions),
+        called: (tool, durationMs) => meter.attempted(tool, durationMs, undefined, undefined),
+      },
     ),
 });
 await pool.start();
@@ -56,14 +66,21 @@ const bridge: Bridge = {
   ready: true,
   authorize: () => {},
   tools: () => tools,
-  invoke: new Deadline().policy(dispatch(pool)),
+  invoke: new Deadline().policy(dispatch(pool, meter)),
   stats: () => ({ name: 'echo', mode: 'live', missing: [], pool: pool.stats(), child: NO_CHILD_STATS, ...NO_CALLS }),
   reload: async () => 'unchanged',
   start: async () => {},
   drain: () => pool.drain(),
   destroy: () => pool.destroy(),
 };
-const edge = new Edge({ bridges: new Map([['echo', bridge]]), version: '0' });
+const edge = new Edge({
+  bridges: new Map([['echo', bridge]]),
+  version: '0',
+  onAnswered: (end) => {
+    meters.answered(end);
+    log.call(end);
+  },
+});
 const server = new HttpServer({ edge, app: async () => createApp(edge) });
 await server.listen(Number(port), '127.0.0.1');
 process.once('SIGTERM', async () => {

@@ -160,7 +160,7 @@ export const SUBJECTS: readonly Subject[] = [
   },
   {
     name: 'bare',
-    about: 'bare.ts: our edge, pool and child, and no policy but the deadline',
+    about: 'bare.ts: our edge, pool and child, meters and access lines, and no policy but the deadline',
     role: 'limit',
     server: { dialect: 'rest', argv: ({ port, child }) => [at('bare.ts'), `${port}`, child] },
     loaded: true,
