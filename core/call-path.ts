@@ -115,19 +115,19 @@ export class CallPath {
   /** Counts outcomes around the whole path, so that every ending is one number somewhere. */
   #tally(next: Invoke): Invoke {
     const calls = this.#calls;
-    return async function tallied(call: ToolCall): Promise<ToolResult> {
-      let outcome = 'internal';
-      try {
-        const result = await next(call);
-        outcome = result.isError ? 'tool_error' : 'ok';
-        return result;
-      } catch (error) {
-        if (error instanceof BridgeError) outcome = error.code;
-        else if (call.abort.signal.aborted) outcome = 'client_gone';
-        throw error;
-      } finally {
-        calls[outcome] = (calls[outcome] ?? 0) + 1;
-      }
+    const count = (outcome: string): void => {
+      calls[outcome] = (calls[outcome] ?? 0) + 1;
+    };
+    return function tallied(call: ToolCall): Promise<ToolResult> {
+      const answer = next(call);
+      answer.then(
+        ({ isError }) => count(isError ? 'tool_error' : 'ok'),
+        (error: unknown) => {
+          if (error instanceof BridgeError) count(error.code);
+          else count(call.abort.signal.aborted ? 'client_gone' : 'internal');
+        },
+      );
+      return answer;
     };
   }
 }

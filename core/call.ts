@@ -154,8 +154,11 @@ export interface ToolResult {
   readonly isError: boolean;
 }
 
-/** One call from here to its result. @throws BridgeError when the path failed. */
+/** One call from here to its result. Rejects with a BridgeError when the path failed, and never throws. */
 export type Invoke = (call: ToolCall) => Promise<ToolResult>;
 
-/** Wraps the rest of the path; whoever has understood one policy has understood all. */
+/**
+ * Wraps the rest of the path; whoever has understood one policy has understood all. One that only looks how a call ends
+ * hands on the promise that it got and listens to it: each promise in between puts every answer off by one more turn.
+ */
 export type Policy = (next: Invoke) => Invoke;

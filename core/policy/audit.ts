@@ -27,20 +27,22 @@ const MAX_HASHED_AT_ONCE = 4096;
  */
 export function audit(log: AuditLog, clock: AuditClock = PROCESS_CLOCK): Policy {
   return (next) =>
-    async function audited(call) {
-      try {
-        const result = await next(call);
-        const executed = call.report.source === 'cache' ? 'no' : 'yes';
-        record(log, clock, call, result.isError ? 'tool_error' : 'ok', executed);
-        return result;
-      } catch (error) {
-        if (error instanceof BridgeError) record(log, clock, call, error.code, error.executed);
-        // Whatever else is thrown once the signal is aborted is its reason: only a client that leaves has no BridgeError.
-        else if (call.abort.signal.aborted)
-          record(log, clock, call, 'client_gone', call.report.attempts === 0 ? 'no' : 'maybe');
-        else record(log, clock, call, 'internal', 'maybe');
-        throw error;
-      }
+    function audited(call) {
+      const answer = next(call);
+      answer.then(
+        ({ isError }) => {
+          const executed = call.report.source === 'cache' ? 'no' : 'yes';
+          record(log, clock, call, isError ? 'tool_error' : 'ok', executed);
+        },
+        (error: unknown) => {
+          if (error instanceof BridgeError) record(log, clock, call, error.code, error.executed);
+          // Whatever else is thrown once the signal is aborted is its reason: only a client that leaves has no BridgeError.
+          else if (call.abort.signal.aborted)
+            record(log, clock, call, 'client_gone', call.report.attempts === 0 ? 'no' : 'maybe');
+          else record(log, clock, call, 'internal', 'maybe');
+        },
+      );
+      return answer;
     };
 }
 

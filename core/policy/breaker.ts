@@ -49,19 +49,28 @@ export class Breaker {
     this.#random = options.random ?? Math.random;
   }
 
-  readonly policy: Policy = (next) => async (call) => {
+  readonly policy: Policy = (next) => (call) => {
     const circuit = this.#circuits.get(call.tool) ?? this.#add(call.tool);
-    const opening = circuit.enter();
-    let result: ToolResult;
+    let opening: number;
     try {
-      result = await next(call);
+      opening = circuit.enter();
     } catch (error) {
+      return Promise.reject(error);
+    }
+    const failed = (error: unknown): void => {
       if (isFailure(call, error)) circuit.failed(opening, error);
       else circuit.withdrew(opening);
-      throw error;
+    };
+    let answer: Promise<ToolResult>;
+    try {
+      answer = next(call);
+    } catch (error) {
+      // Nothing of ours throws; if it did, a place among the probes would never be free again.
+      failed(error);
+      return Promise.reject(error);
     }
-    circuit.succeeded(opening);
-    return result;
+    answer.then(() => circuit.succeeded(opening), failed);
+    return answer;
   };
 
   /** The tools that have been called. Costs some microseconds per tool. */

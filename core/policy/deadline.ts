@@ -25,18 +25,17 @@ export class Deadline {
   #timer: NodeJS.Timeout | undefined;
   #ringsAtMs = Number.POSITIVE_INFINITY;
 
-  readonly policy: Policy = (next) => async (call) => {
+  readonly policy: Policy = (next) => (call) => {
     const nowMs = performance.now();
     const endsAtMs = call.arrivedAtMs + call.timeoutMs;
-    if (endsAtMs <= nowMs) throw exceeded(call);
+    if (endsAtMs <= nowMs) return Promise.reject(exceeded(call));
     const dated: Dated = { call, endsAtMs, seat: -1 };
     this.#calls.join(dated);
     if (endsAtMs < this.#ringsAtMs) this.#ringAt(endsAtMs, nowMs);
-    try {
-      return await next(call);
-    } finally {
-      this.#calls.leave(dated);
-    }
+    const answer = next(call);
+    const leave = (): void => this.#calls.leave(dated);
+    answer.then(leave, leave);
+    return answer;
   };
 
   /** Ends the timer; whoever is still in flight has no deadline any more. Idempotent. */

@@ -83,13 +83,9 @@ export class Retry {
       }
       throw asRefusal(failure, MAX_ATTEMPTS);
     };
-    return async (call) => {
+    return (call) => {
       this.#budget.call();
-      try {
-        return await next(call);
-      } catch (error) {
-        return again(call, error);
-      }
+      return next(call).catch((error: unknown) => again(call, error));
     };
   };
 }
