@@ -68,3 +68,13 @@ export class Cancellation implements Canceller, CancelSignal {
     }
   }
 }
+
+/** Waits for `work`, but no longer than until the signal is aborted; the work goes on. @throws the signal's reason, and whatever the work throws */
+export function unlessAborted<T>(work: Promise<T>, signal: CancelSignal): Promise<T> {
+  if (signal.aborted) return Promise.reject(signal.reason);
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason);
+    signal.addEventListener('abort', onAbort);
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}

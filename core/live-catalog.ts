@@ -1,5 +1,5 @@
 import type { ToolPolicy } from '#core/call.ts';
-import type { CancelSignal } from '#core/cancellation.ts';
+import { type CancelSignal, unlessAborted } from '#core/cancellation.ts';
 import { BridgeError } from '#core/errors.ts';
 import { type Catalog, createCatalog, type ToolDefinition } from '#core/mcp/catalog.ts';
 import { type Pins, pinOf, readPins, type UnreadablePins } from '#core/mcp/pins.ts';
@@ -100,17 +100,4 @@ function describe({ tools, leftOut }: Catalog, pins: Pins | UnreadablePins | und
     leftOut,
     pinsUnreadable,
   };
-}
-
-/** Waits for `work`, but no longer than until the signal is aborted. @throws the signal's reason */
-async function unlessAborted(work: Promise<void>, signal: CancelSignal): Promise<void> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(signal.reason);
-  signal.addEventListener('abort', onAbort);
-  try {
-    signal.throwIfAborted();
-    await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
 }

@@ -1,5 +1,5 @@
 import type { Invoke, Policy, Quota, ToolCall, ToolResult } from '#core/call.ts';
-import type { CancelSignal } from '#core/cancellation.ts';
+import { unlessAborted } from '#core/cancellation.ts';
 import { BridgeError } from '#core/errors.ts';
 import type { Limit, RateLimitStore, Taken } from '#core/store/rate-limit-store.ts';
 
@@ -44,6 +44,7 @@ export class RateLimit {
   }
 
   async #goOnLater(taking: Promise<Taken>, call: ToolCall, next: Invoke): Promise<ToolResult> {
+    // A store that is slow to say that it is away must not hold a call beyond its deadline.
     return this.#goOn(await unlessAborted(taking, call.abort.signal), call, next);
   }
 
@@ -69,14 +70,4 @@ function overQuota({ name, perMinute, resetMs }: Quota): BridgeError {
     `this caller's quota of ${of} is used up (${perMinute} in 60 s); the next window starts in ${seconds} s, call again then`,
     { retryAfterMs: resetMs },
   );
-}
-
-/** A store that is slow to say that it is away must not hold a call beyond its deadline. @throws the signal's reason */
-function unlessAborted(taking: Promise<Taken>, signal: CancelSignal): Promise<Taken> {
-  if (signal.aborted) return Promise.reject(signal.reason);
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason);
-    signal.addEventListener('abort', onAbort);
-    taking.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Cancellation, type Canceller } from '#core/cancellation.ts';
+import { Cancellation, type Canceller, unlessAborted } from '#core/cancellation.ts';
 
 const REASON = new Error('enough');
 
@@ -42,5 +42,17 @@ describe('a cancellation', () => {
     const [aborted, reason, ...told] = story(new Cancellation());
     expect([aborted, reason]).toEqual([false, undefined]);
     expect(told).toEqual(['object', true, REASON, 'twice', 'remover', REASON, true, REASON]);
+  });
+});
+
+describe('waiting unless aborted', () => {
+  it('ends with the work, or with the abort, whichever comes first', async () => {
+    const cancellation = new Cancellation();
+    expect(await unlessAborted(Promise.resolve('done'), cancellation)).toBe('done');
+    await expect(unlessAborted(Promise.reject(REASON), cancellation)).rejects.toBe(REASON);
+    const waiting = unlessAborted(new Promise(() => {}), cancellation);
+    cancellation.abort('gone');
+    await expect(waiting).rejects.toBe('gone');
+    await expect(unlessAborted(Promise.resolve('done'), cancellation)).rejects.toBe('gone');
   });
 });
