@@ -4,12 +4,19 @@ import { type Problem, Problems } from '#core/config/problems.ts';
 /** How OTLP is spoken. */
 export type OtlpProtocol = 'http/protobuf' | 'http/json' | 'grpc';
 
-/** What is exported and how, as far as we set it up; endpoints, headers, certificates, sampler and resource are read by the SDK itself. */
+/** What is exported and how, as far as we set it up; endpoints, headers, certificates and resource are read by the SDK itself. */
 export interface TelemetrySettings {
   /** Undefined: no spans are made. */
   readonly traces: OtlpProtocol | undefined;
   /** Undefined: the numbers are on the ops port only. */
   readonly metrics: OtlpProtocol | undefined;
+  /** Which traces are recorded and exported. */
+  readonly sampling: {
+    /** The caller's word counts, where it says something. */
+    readonly parentBased: boolean;
+    /** Of the others, from 0 (none) to 1 (all). */
+    readonly ratio: number;
+  };
   readonly spans: {
     readonly maxQueueSize: number;
     readonly maxExportBatchSize: number;
@@ -22,6 +29,16 @@ export interface TelemetrySettings {
   readonly baggageKeys: ReadonlySet<string>;
 }
 
+/** The standard samplers: by the caller's word or not, and the ratio of the rest; undefined where `OTEL_TRACES_SAMPLER_ARG` says it. */
+const SAMPLERS: Readonly<Record<string, { readonly parentBased: boolean; readonly ratio: number | undefined }>> = {
+  always_on: { parentBased: false, ratio: 1 },
+  always_off: { parentBased: false, ratio: 0 },
+  traceidratio: { parentBased: false, ratio: undefined },
+  parentbased_always_on: { parentBased: true, ratio: 1 },
+  parentbased_always_off: { parentBased: true, ratio: 0 },
+  parentbased_traceidratio: { parentBased: true, ratio: undefined },
+};
+const DEFAULT_SAMPLER = 'parentbased_always_on';
 const PROTOCOLS: readonly OtlpProtocol[] = ['http/protobuf', 'http/json', 'grpc'];
 
 /**
@@ -51,6 +68,7 @@ export function telemetrySettings(environment: Environment): {
   const settings: TelemetrySettings = {
     traces,
     metrics,
+    sampling: samplingOf(environment, problems),
     spans: {
       maxQueueSize,
       maxExportBatchSize: Math.min(number('OTEL_BSP_MAX_EXPORT_BATCH_SIZE', 512), maxQueueSize),
@@ -100,4 +118,24 @@ function protocolOf(
     problems.add(where, `must be one of ${PROTOCOLS.join(', ')}; http/protobuf is taken`);
   }
   return protocol ?? 'http/protobuf';
+}
+
+function samplingOf(environment: Environment, problems: Problems): TelemetrySettings['sampling'] {
+  const variable = 'OTEL_TRACES_SAMPLER';
+  const said = environment.get(variable)?.trim() || DEFAULT_SAMPLER;
+  if (!Object.hasOwn(SAMPLERS, said)) {
+    problems.add(variable, `must be one of ${Object.keys(SAMPLERS).join(', ')}; ${DEFAULT_SAMPLER} is taken`);
+    return { parentBased: true, ratio: 1 };
+  }
+  const { parentBased, ratio } = SAMPLERS[said] as (typeof SAMPLERS)[string];
+  return { parentBased, ratio: ratio ?? samplerRatio(said, environment, problems) };
+}
+
+function samplerRatio(sampler: string, environment: Environment, problems: Problems): number {
+  const variable = 'OTEL_TRACES_SAMPLER_ARG';
+  const said = environment.get(variable)?.trim();
+  const ratio = said ? Number(said) : Number.NaN;
+  if (ratio >= 0 && ratio <= 1) return ratio;
+  problems.add(variable, `must be a number from 0 to 1 with ${sampler}; 1 is taken, all traces`);
+  return 1;
 }

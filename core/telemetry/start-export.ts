@@ -1,11 +1,21 @@
-import { type ContextManager, DiagLogLevel, diag, ROOT_CONTEXT, trace } from '@opentelemetry/api';
-import { envDetector, resourceFromAttributes, serviceInstanceIdDetector } from '@opentelemetry/resources';
+import { type ContextManager, DiagLogLevel, diag, ROOT_CONTEXT } from '@opentelemetry/api';
+import {
+  detectResources,
+  envDetector,
+  type Resource,
+  resourceFromAttributes,
+  serviceInstanceIdDetector,
+} from '@opentelemetry/resources';
 import type { PushMetricExporter } from '@opentelemetry/sdk-metrics';
 import { NodeSDK } from '@opentelemetry/sdk-node';
-import type { SpanExporter } from '@opentelemetry/sdk-trace';
 import type { OtlpProtocol, TelemetrySettings } from '#core/config/telemetry-settings.ts';
+import type { AttributeValue, SpanOrigin } from '#core/telemetry/ended-span.ts';
 import { MetricOutlet } from '#core/telemetry/metric-outlet.ts';
+import { OtlpSpanBytes } from '#core/telemetry/otlp-span-bytes.ts';
+import { OtlpSpanJson } from '#core/telemetry/otlp-span-json.ts';
 import { type Exporting, NOTHING_DROPPED } from '#core/telemetry/registered.ts';
+import { samplerOf } from '#core/telemetry/sampler.ts';
+import { spanExporter } from '#core/telemetry/span-exporter.ts';
 import { SpanOutlet } from '#core/telemetry/span-outlet.ts';
 import { watchRequests } from '#core/telemetry/tracing.ts';
 import packageJson from '../../package.json' with { type: 'json' };
@@ -24,17 +34,17 @@ const MIN_TELL_MS = 60_000;
 
 /**
  * Starts OpenTelemetry's SDK with nothing but what we hand it: no instrumentation, no context manager that would be asked for
- * the active span. Sampler, limits and resource come from the environment as the SDK reads it.
+ * the active span, no tracer; spans are ours and have the same resource, which comes from the environment as the SDK reads it.
  */
 export async function startExport(settings: TelemetrySettings): Promise<Exporting> {
   const { traces, metrics } = settings;
-  const spans = traces && new SpanOutlet(await spanExporter(traces), settings.spans);
+  const resource = await resourceOfProcess();
+  const spans = traces && (await spanOutlet(traces, resource, settings));
   const numbers = metrics && new MetricOutlet(await metricExporter(metrics), settings);
   const sdk = new NodeSDK({
-    resource: resourceFromAttributes({ 'service.name': SERVICE_NAME, 'service.version': packageJson.version }),
-    // The last one wins: what the operator says.
-    resourceDetectors: [serviceInstanceIdDetector, envDetector],
-    spanProcessors: spans === undefined ? [] : [spans],
+    resource,
+    autoDetectResources: false,
+    spanProcessors: [],
     metricReaders: numbers === undefined ? [] : [numbers.reader],
     logRecordProcessors: [],
     instrumentations: [],
@@ -45,9 +55,9 @@ export async function startExport(settings: TelemetrySettings): Promise<Exportin
   // After the constructor, which would have it write to the console.
   diag.setLogger(teller, { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
   sdk.start();
-  const tracer = trace.getTracer(SERVICE_NAME, packageJson.version);
+  const { baggageKeys } = settings;
   return {
-    watch: spans && watchRequests({ tracer, baggageKeys: settings.baggageKeys }),
+    watch: spans && watchRequests({ sampler: samplerOf(settings.sampling), spans, baggageKeys }),
     dropped: {
       traces: spans?.dropped ?? NOTHING_DROPPED.traces,
       metrics: numbers?.dropped ?? NOTHING_DROPPED.metrics,
@@ -60,7 +70,7 @@ export async function startExport(settings: TelemetrySettings): Promise<Exportin
       const { promise: late, resolve } = Promise.withResolvers<void>();
       const timer = setTimeout(resolve, budgetMs);
       // What fails here has been counted, and told to nobody who could still do something about it.
-      await Promise.race([sdk.shutdown().catch(() => {}), late]);
+      await Promise.race([Promise.allSettled([spans?.shutdown(), sdk.shutdown()]), late]);
       clearTimeout(timer);
     },
   };
@@ -93,15 +103,32 @@ class Teller {
   }
 }
 
-async function spanExporter(protocol: OtlpProtocol): Promise<SpanExporter> {
-  switch (protocol) {
-    case 'grpc':
-      return new (await import('@opentelemetry/exporter-trace-otlp-grpc')).OTLPTraceExporter();
-    case 'http/json':
-      return new (await import('@opentelemetry/exporter-trace-otlp-http')).OTLPTraceExporter();
-    case 'http/protobuf':
-      return new (await import('@opentelemetry/exporter-trace-otlp-proto')).OTLPTraceExporter();
-  }
+async function resourceOfProcess(): Promise<Resource> {
+  const own = resourceFromAttributes({ 'service.name': SERVICE_NAME, 'service.version': packageJson.version });
+  // The last one wins: what the operator says.
+  const resource = own.merge(detectResources({ detectors: [serviceInstanceIdDetector, envDetector] }));
+  await resource.waitForAsyncAttributes?.();
+  return resource;
+}
+
+async function spanOutlet(
+  protocol: OtlpProtocol,
+  resource: Resource,
+  settings: TelemetrySettings,
+): Promise<SpanOutlet> {
+  const origin: SpanOrigin = {
+    resource: Object.fromEntries(
+      Object.entries(resource.attributes).map(([key, value]) => [key, attributeValue(value)]),
+    ),
+    scope: { name: SERVICE_NAME, version: packageJson.version },
+  };
+  const encoder = protocol === 'http/json' ? new OtlpSpanJson(origin) : new OtlpSpanBytes(origin);
+  return new SpanOutlet(await spanExporter(protocol), encoder, settings.spans);
+}
+
+/** Of a list, which none of these detectors finds, its text. */
+function attributeValue(value: unknown): AttributeValue {
+  return typeof value === 'number' || typeof value === 'boolean' ? value : String(value);
 }
 
 async function metricExporter(protocol: OtlpProtocol): Promise<PushMetricExporter> {

@@ -1,21 +1,19 @@
-import {
-  type Attributes,
-  type Context,
-  createTraceState,
-  ROOT_CONTEXT,
-  type Span,
-  SpanKind,
-  SpanStatusCode,
-  TraceFlags,
-  type Tracer,
-  trace,
-} from '@opentelemetry/api';
 import type { AttemptTrace, CallTrace, ToolCall, ToolResult, TraceContext, TracedWorker } from '#core/call.ts';
 import { errorTypeOf, errorTypeOfCode } from '#core/error-type.ts';
 import { BridgeError, type ErrorCode } from '#core/errors.ts';
-import { type RequestEnd, type RequestWatch, sourceOf, type WatchRequest } from '#core/request-end.ts';
+import {
+  type RequestEnd,
+  type RequestWatch,
+  sourceOf,
+  type WatchedRequest,
+  type WatchRequest,
+} from '#core/request-end.ts';
 import { allowedBaggage } from '#core/telemetry/allowed-baggage.ts';
+import { EndedSpan, SPAN_KIND, type SpanEvent, type SpanSink } from '#core/telemetry/ended-span.ts';
 import { ATTRIBUTE, OTHER, SPAN } from '#core/telemetry/instruments.ts';
+import type { Sampler } from '#core/telemetry/sampler.ts';
+import { wallOriginMs } from '#core/telemetry/span-time.ts';
+import { newSpanId, newTraceId } from '#core/telemetry/trace-ids.ts';
 
 /** Waiting for a worker is a span of its own from here on, and an event below. */
 const MIN_WAIT_SPAN_MS = 1;
@@ -26,7 +24,8 @@ const UNWATCHED = '/health';
 
 /** What a process's traces are made with. */
 export interface TracingOptions {
-  readonly tracer: Tracer;
+  readonly sampler: Sampler;
+  readonly spans: SpanSink;
   /** Keys of the caller's baggage that go down to children. */
   readonly baggageKeys: ReadonlySet<string>;
 }
@@ -36,196 +35,267 @@ export interface TracingOptions {
  * context the child gets. Contexts travel with the call, not with the stack: nothing looks for the active span. Of a
  * trace that is not sampled only the context is made and handed on.
  */
-export function watchRequests({ tracer, baggageKeys }: TracingOptions): WatchRequest {
+export function watchRequests({ sampler, spans, baggageKeys }: TracingOptions): WatchRequest {
   return (request, requestId, given) => {
     if (request.target === UNWATCHED) return undefined;
-    const span = tracer.startSpan(
-      SPAN.http(request.method, undefined),
-      { kind: SpanKind.SERVER, startTime: request.arrivedAtMs },
-      given === undefined ? ROOT_CONTEXT : remoteParent(given),
-    );
+    const traceId = given === undefined ? newTraceId() : given.traceparent.slice(3, 35);
+    const spanId = newSpanId();
+    const sampled = sampler(traceId, given);
     const baggage = baggageKeys.size === 0 ? undefined : allowedBaggage(request.header('baggage'), baggageKeys);
-    const context = contextOf(span, baggage);
-    if (!span.isRecording()) return { trace: context, call: undefined, ended: ignore };
-    span.setAttribute(ATTRIBUTE.bridgeRequestId, requestId);
-    if (request.remoteAddress !== '') span.setAttribute(ATTRIBUTE.clientAddress, request.remoteAddress);
-    return new RequestTrace(tracer, span, context);
+    const trace = contextOf(traceId, spanId, sampled ? '01' : '00', given?.tracestate, baggage);
+    if (!sampled) return new UnsampledRequest(trace);
+    return new RequestTrace(spans, request, requestId, trace, traceId, spanId, given?.traceparent.slice(36, 52) ?? '');
   };
 }
+
+/** A request that is not recorded. */
+class UnsampledRequest implements RequestWatch {
+  readonly trace: TraceContext;
+  readonly call: undefined = undefined;
+
+  constructor(trace: TraceContext) {
+    this.trace = trace;
+  }
+
+  ended(): void {}
+}
+
+/** Every span, while it is encoded. */
+const ended = new EndedSpan();
 
 /** A request that is recorded. */
 class RequestTrace implements RequestWatch, CallTrace {
   readonly trace: TraceContext;
   readonly call: CallTrace = this;
-  readonly #tracer: Tracer;
-  readonly #span: Span;
-  readonly #context: Context;
+  readonly #spans: SpanSink;
+  readonly #requestId: string;
+  readonly #remoteAddress: string;
+  readonly #traceId: string;
+  readonly #spanId: string;
+  /** The caller's span; empty where it has none. */
+  readonly #parentSpanId: string;
+  readonly #originMs = wallOriginMs();
+  #events: SpanEvent[] | undefined = undefined;
 
-  constructor(tracer: Tracer, span: Span, context: TraceContext) {
-    this.#tracer = tracer;
-    this.#span = span;
-    this.trace = context;
-    this.#context = trace.setSpan(ROOT_CONTEXT, span);
+  constructor(
+    spans: SpanSink,
+    request: WatchedRequest,
+    requestId: string,
+    trace: TraceContext,
+    traceId: string,
+    spanId: string,
+    parentSpanId: string,
+  ) {
+    this.trace = trace;
+    this.#spans = spans;
+    this.#requestId = requestId;
+    this.#remoteAddress = request.remoteAddress;
+    this.#traceId = traceId;
+    this.#spanId = spanId;
+    this.#parentSpanId = parentSpanId;
   }
 
   attempt(call: ToolCall): AttemptTrace {
-    return new Attempt(this.#tracer, this.#span, this.#context, call, this.trace.baggage);
+    return new Attempt(this, call);
+  }
+
+  /** Beside what has a span of its own; nothing once the request has ended. */
+  happened(event: SpanEvent): void {
+    if (this.#events === undefined) this.#events = [event];
+    else this.#events.push(event);
+  }
+
+  /** What the child is told of the span of an attempt. */
+  contextOf(spanId: string): TraceContext {
+    const { tracestate, baggage } = this.trace;
+    return contextOf(this.#traceId, spanId, '01', tracestate, baggage);
+  }
+
+  /** Takes the one span for one below the request's own. */
+  begin(spanId: string, name: string, kind: number, startMs: number, endMs: number): EndedSpan {
+    return this.#begin(spanId, name, kind, this.#spanId, startMs, endMs);
+  }
+
+  /** The span that `begin` gave is complete. */
+  add(): void {
+    this.#spans.add(ended);
   }
 
   ended(end: RequestEnd): void {
-    const span = this.#span;
-    const { method, route, status, code, toolFailed } = end;
-    span.updateName(SPAN.http(method, route));
-    span.setAttributes(serverAttributes(end));
-    if (status === undefined) span.setAttribute(ATTRIBUTE.errorType, 'cancelled');
-    else if (code !== undefined) span.setAttribute(ATTRIBUTE.errorType, errorTypeOfCode(code));
-    else if (toolFailed) span.setAttribute(ATTRIBUTE.errorType, 'tool_error');
+    const { method, route, status, code } = end;
+    const { arrivedAtMs, endedAtMs } = end;
+    const name = SPAN.http(method, route);
+    const span = this.#begin(this.#spanId, name, SPAN_KIND.server, this.#parentSpanId, arrivedAtMs, endedAtMs);
+    span.parentIsRemote = this.#parentSpanId !== '';
+    if (this.#events !== undefined) span.events = this.#events;
+    span.set(ATTRIBUTE.bridgeRequestId, this.#requestId);
+    if (this.#remoteAddress !== '') span.set(ATTRIBUTE.clientAddress, this.#remoteAddress);
+    setServerAttributes(span, end);
+    if (status === undefined) span.set(ATTRIBUTE.errorType, 'cancelled');
+    else if (code !== undefined) span.set(ATTRIBUTE.errorType, errorTypeOfCode(code));
+    else if (end.toolFailed) span.set(ATTRIBUTE.errorType, 'tool_error');
     // As the HTTP conventions have it: below 500 the request was answered as it deserved.
-    if (status !== undefined && status >= 500) span.setStatus({ code: SpanStatusCode.ERROR, message: code ?? '' });
-    span.end(end.endedAtMs);
+    if (status !== undefined && status >= 500) {
+      span.failed = true;
+      span.message = code ?? '';
+    }
+    this.#spans.add(span);
+  }
+
+  #begin(spanId: string, name: string, kind: number, parent: string, startMs: number, endMs: number): EndedSpan {
+    ended.begin(this.#traceId, spanId, name, kind);
+    ended.parentSpanId = parent;
+    ended.traceState = this.trace.tracestate ?? '';
+    ended.originMs = this.#originMs;
+    ended.startMs = startMs;
+    ended.endMs = endMs;
+    return ended;
   }
 }
 
 /** One attempt of a recorded call. */
 class Attempt implements AttemptTrace {
-  readonly #tracer: Tracer;
-  readonly #server: Span;
-  readonly #parent: Context;
+  readonly #request: RequestTrace;
   readonly #call: ToolCall;
-  readonly #baggage: string | undefined;
+  readonly #number: number;
   readonly #sinceMs = performance.now();
-  #span: Span | undefined;
+  /** Empty: it has no worker yet, or its span has ended. */
+  #spanId = '';
+  #leasedAtMs = 0;
+  #waitMs = 0;
+  #retry: 'r0' | 'r1' | undefined = undefined;
+  #worker: TracedWorker | undefined = undefined;
+  #rpcId: number | undefined = undefined;
 
-  constructor(tracer: Tracer, server: Span, parent: Context, call: ToolCall, baggage: string | undefined) {
-    this.#tracer = tracer;
-    this.#server = server;
-    this.#parent = parent;
+  constructor(request: RequestTrace, call: ToolCall) {
+    this.#request = request;
     this.#call = call;
-    this.#baggage = baggage;
+    this.#number = call.report.attempts;
   }
 
-  leased({ id, pid, protocolVersion }: TracedWorker): TraceContext {
+  leased(worker: TracedWorker): TraceContext {
     const nowMs = performance.now();
-    const waitMs = nowMs - this.#sinceMs;
-    const { tool, report } = this.#call;
-    const shared = this.#shared(waitMs);
-    if (waitMs >= MIN_WAIT_SPAN_MS) this.#acquireSpan(shared).end(nowMs);
-    else this.#server.addEvent(SPAN.acquire, shared, nowMs);
-    const attributes: Attributes = {
-      ...shared,
-      [ATTRIBUTE.bridgeServer]: this.#call.bridge,
-      [ATTRIBUTE.mcpMethodName]: 'tools/call',
-      [ATTRIBUTE.genAiToolName]: tool,
-      [ATTRIBUTE.genAiOperationName]: 'execute_tool',
-      [ATTRIBUTE.networkTransport]: 'pipe',
-      [ATTRIBUTE.bridgeWorkerId]: id,
-    };
-    if (pid !== undefined) attributes[ATTRIBUTE.bridgeChildPid] = pid;
-    if (protocolVersion !== undefined) attributes[ATTRIBUTE.mcpProtocolVersion] = protocolVersion;
-    if (report.retry !== undefined) attributes[ATTRIBUTE.bridgeRetryClass] = report.retry;
-    this.#span = this.#tracer.startSpan(
-      SPAN.toolsCall(tool),
-      { kind: SpanKind.CLIENT, startTime: nowMs, attributes },
-      this.#parent,
-    );
-    return contextOf(this.#span, this.#baggage);
+    this.#leasedAtMs = nowMs;
+    this.#worker = worker;
+    this.#retry = this.#call.report.retry;
+    this.#waited(nowMs);
+    if (nowMs - this.#sinceMs >= MIN_WAIT_SPAN_MS) {
+      this.#beginWait(nowMs);
+      this.#request.add();
+    } else {
+      const attributes = [
+        [ATTRIBUTE.bridgeAttempt, this.#number],
+        [ATTRIBUTE.bridgePoolWaitMs, this.#waitMs],
+      ] as const;
+      this.#request.happened({ name: SPAN.acquire, atMs: nowMs, attributes });
+    }
+    this.#spanId = newSpanId();
+    return this.#request.contextOf(this.#spanId);
   }
 
   refused(error: unknown): void {
     const nowMs = performance.now();
-    fail(this.#acquireSpan(this.#shared(nowMs - this.#sinceMs)), error, nowMs);
+    this.#waited(nowMs);
+    setFailure(this.#beginWait(nowMs), error);
+    this.#request.add();
   }
 
   sent(rpcId: number): void {
-    this.#span?.setAttribute(ATTRIBUTE.jsonrpcRequestId, String(rpcId));
+    this.#rpcId = rpcId;
   }
 
   ended({ isError }: ToolResult): void {
-    const span = this.#span;
+    if (this.#spanId === '') return;
+    const span = this.#beginCall();
     if (isError) {
-      span?.setAttribute(ATTRIBUTE.errorType, 'tool_error');
-      span?.setStatus({ code: SpanStatusCode.ERROR });
+      span.set(ATTRIBUTE.errorType, 'tool_error');
+      span.failed = true;
     }
-    span?.end(performance.now());
+    this.#request.add();
   }
 
   failed(error: unknown): void {
-    if (this.#span !== undefined) fail(this.#span, error, performance.now());
+    if (this.#spanId === '') return;
+    setFailure(this.#beginCall(), error);
+    this.#request.add();
   }
 
-  #acquireSpan(attributes: Attributes): Span {
-    return this.#tracer.startSpan(
-      SPAN.acquire,
-      { kind: SpanKind.INTERNAL, startTime: this.#sinceMs, attributes },
-      this.#parent,
-    );
+  #waited(nowMs: number): void {
+    this.#waitMs = Math.round((nowMs - this.#sinceMs) * 1000) / 1000;
   }
 
-  #shared(waitMs: number): Attributes {
-    return {
-      [ATTRIBUTE.bridgeAttempt]: this.#call.report.attempts,
-      [ATTRIBUTE.bridgePoolWaitMs]: Math.round(waitMs * 1000) / 1000,
-    };
+  #beginWait(nowMs: number): EndedSpan {
+    const span = this.#request.begin(newSpanId(), SPAN.acquire, SPAN_KIND.internal, this.#sinceMs, nowMs);
+    this.#setShared(span);
+    return span;
+  }
+
+  #beginCall(): EndedSpan {
+    const { tool, bridge } = this.#call;
+    const name = SPAN.toolsCall(tool);
+    const span = this.#request.begin(this.#spanId, name, SPAN_KIND.client, this.#leasedAtMs, performance.now());
+    this.#spanId = '';
+    this.#setShared(span);
+    span.set(ATTRIBUTE.bridgeServer, bridge);
+    span.set(ATTRIBUTE.mcpMethodName, 'tools/call');
+    span.set(ATTRIBUTE.genAiToolName, tool);
+    span.set(ATTRIBUTE.genAiOperationName, 'execute_tool');
+    span.set(ATTRIBUTE.networkTransport, 'pipe');
+    span.set(ATTRIBUTE.bridgeWorkerId, this.#worker?.id);
+    span.set(ATTRIBUTE.bridgeChildPid, this.#worker?.pid);
+    span.set(ATTRIBUTE.mcpProtocolVersion, this.#worker?.protocolVersion);
+    span.set(ATTRIBUTE.bridgeRetryClass, this.#retry);
+    if (this.#rpcId !== undefined) span.set(ATTRIBUTE.jsonrpcRequestId, String(this.#rpcId));
+    return span;
+  }
+
+  #setShared(span: EndedSpan): void {
+    span.set(ATTRIBUTE.bridgeAttempt, this.#number);
+    span.set(ATTRIBUTE.bridgePoolWaitMs, this.#waitMs);
   }
 }
 
-function serverAttributes(end: RequestEnd): Attributes {
-  const { report, route, status } = end;
-  const attributes: Attributes = {
-    [ATTRIBUTE.httpRequestMethod]: end.method,
-    [ATTRIBUTE.urlScheme]: 'http',
-    [ATTRIBUTE.networkProtocolName]: 'http',
-  };
-  const set = (name: string, value: string | number | undefined): void => {
-    if (value !== undefined) attributes[name] = value;
-  };
-  set(ATTRIBUTE.httpRoute, route);
-  set(ATTRIBUTE.httpResponseStatusCode, status);
-  set(ATTRIBUTE.bridgeServer, end.bridge);
-  if (end.isCall && end.tool !== undefined) set(ATTRIBUTE.genAiToolName, end.toolKnown ? end.tool : OTHER);
-  set(ATTRIBUTE.bridgePrincipal, end.principal);
-  set(ATTRIBUTE.bridgeEffect, end.effect);
-  set(ATTRIBUTE.bridgeCode, end.code);
-  set(ATTRIBUTE.bridgeExecuted, end.executed);
-  if (report === undefined) return attributes;
-  set(ATTRIBUTE.bridgeAttempts, report.attempts);
-  set(ATTRIBUTE.bridgeSource, sourceOf(end));
-  set(ATTRIBUTE.bridgeRetryClass, report.retry);
-  set(ATTRIBUTE.bridgeFirstRequestId, report.first?.requestId);
-  set(ATTRIBUTE.bridgeFirstTraceId, report.first?.traceId);
-  return attributes;
+function setServerAttributes(span: EndedSpan, end: RequestEnd): void {
+  const { report } = end;
+  span.set(ATTRIBUTE.httpRequestMethod, end.method);
+  span.set(ATTRIBUTE.urlScheme, 'http');
+  span.set(ATTRIBUTE.networkProtocolName, 'http');
+  span.set(ATTRIBUTE.httpRoute, end.route);
+  span.set(ATTRIBUTE.httpResponseStatusCode, end.status);
+  span.set(ATTRIBUTE.bridgeServer, end.bridge);
+  if (end.isCall && end.tool !== undefined) span.set(ATTRIBUTE.genAiToolName, end.toolKnown ? end.tool : OTHER);
+  span.set(ATTRIBUTE.bridgePrincipal, end.principal);
+  span.set(ATTRIBUTE.bridgeEffect, end.effect);
+  span.set(ATTRIBUTE.bridgeCode, end.code);
+  span.set(ATTRIBUTE.bridgeExecuted, end.executed);
+  if (report === undefined) return;
+  span.set(ATTRIBUTE.bridgeAttempts, report.attempts);
+  span.set(ATTRIBUTE.bridgeSource, sourceOf(end));
+  span.set(ATTRIBUTE.bridgeRetryClass, report.retry);
+  span.set(ATTRIBUTE.bridgeFirstRequestId, report.first?.requestId);
+  span.set(ATTRIBUTE.bridgeFirstTraceId, report.first?.traceId);
 }
 
-function fail(span: Span, error: unknown, endMs: number): void {
+function setFailure(span: EndedSpan, error: unknown): void {
   const rpcCode = error instanceof BridgeError ? error.details?.rpcCode : undefined;
-  if (rpcCode !== undefined) span.setAttribute(ATTRIBUTE.rpcResponseStatusCode, String(rpcCode));
-  span.setAttribute(ATTRIBUTE.errorType, rpcCode === undefined ? errorTypeOf(error) : String(rpcCode));
-  if (error instanceof BridgeError) {
-    span.setAttribute(ATTRIBUTE.bridgeCode, error.code);
-    span.setAttribute(ATTRIBUTE.bridgeExecuted, error.executed);
-  }
-  const told = error instanceof BridgeError && !OF_THE_CHILD.has(error.code) ? error.message : undefined;
-  span.setStatus({ code: SpanStatusCode.ERROR, ...(told !== undefined && { message: told }) });
-  span.end(endMs);
+  if (rpcCode !== undefined) span.set(ATTRIBUTE.rpcResponseStatusCode, String(rpcCode));
+  span.set(ATTRIBUTE.errorType, rpcCode === undefined ? errorTypeOf(error) : String(rpcCode));
+  span.failed = true;
+  if (!(error instanceof BridgeError)) return;
+  span.set(ATTRIBUTE.bridgeCode, error.code);
+  span.set(ATTRIBUTE.bridgeExecuted, error.executed);
+  if (!OF_THE_CHILD.has(error.code)) span.message = error.message;
 }
 
-/** The caller's span as the parent of ours; its form was checked where it came in. */
-function remoteParent({ traceparent, tracestate }: TraceContext): Context {
-  return trace.setSpanContext(ROOT_CONTEXT, {
-    traceId: traceparent.slice(3, 35),
-    spanId: traceparent.slice(36, 52),
-    traceFlags: Number.parseInt(traceparent.slice(53, 55), 16) & TraceFlags.SAMPLED,
-    isRemote: true,
-    ...(tracestate !== undefined && { traceState: createTraceState(tracestate) }),
-  });
-}
-
-function contextOf(span: Span, baggage: string | undefined): TraceContext {
-  const { traceId, spanId, traceFlags, traceState } = span.spanContext();
-  const traceparent = `00-${traceId}-${spanId}-0${traceFlags & TraceFlags.SAMPLED}`;
-  const tracestate = traceState?.serialize();
+/** A tracestate goes on as it came; its form, and that of the traceparent, was checked where it came in. */
+function contextOf(
+  traceId: string,
+  spanId: string,
+  flags: '00' | '01',
+  tracestate: string | undefined,
+  baggage: string | undefined,
+): TraceContext {
+  const traceparent = `00-${traceId}-${spanId}-${flags}`;
   if (!tracestate && baggage === undefined) return { traceparent };
   return { traceparent, ...(tracestate && { tracestate }), ...(baggage !== undefined && { baggage }) };
 }
-
-function ignore(): void {}

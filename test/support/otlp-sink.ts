@@ -176,6 +176,11 @@ export class OtlpSink implements AsyncDisposable {
   }
 }
 
+/** A request of traces as a decoder reads it. */
+export function decodeTraces(type: string, body: Buffer): Sent {
+  return read(type, body, 'otlp.TracesRequest');
+}
+
 function read(type: string, body: Buffer, message: string): Sent {
   if (type.includes('json')) return JSON.parse(body.toString());
   const found = MESSAGES.lookupType(message);

@@ -37,6 +37,23 @@ test('what cannot be used is told, and its default is taken', () => {
   expect(problems.map(({ where }) => where).sort()).toEqual(['OTEL_BSP_MAX_QUEUE_SIZE', 'OTEL_EXPORTER_OTLP_PROTOCOL']);
 });
 
+test.each([
+  [{ OTEL_TRACES_SAMPLER: 'jaeger_remote' }, 'OTEL_TRACES_SAMPLER', { parentBased: true, ratio: 1 }],
+  [{ OTEL_TRACES_SAMPLER: 'toString' }, 'OTEL_TRACES_SAMPLER', { parentBased: true, ratio: 1 }],
+  ...['1.1', '-0.1', 'a tenth', ' ', undefined].map(
+    (arg) =>
+      [
+        { OTEL_TRACES_SAMPLER: 'traceidratio', ...(arg !== undefined && { OTEL_TRACES_SAMPLER_ARG: arg }) },
+        'OTEL_TRACES_SAMPLER_ARG',
+        { parentBased: false, ratio: 1 },
+      ] as const,
+  ),
+] as const)('a sampler that cannot be used is told: %j', (variables, where, sampling) => {
+  const { settings, problems } = of({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://c', ...variables });
+  expect(settings).toMatchObject({ sampling });
+  expect(problems.map((problem) => problem.where)).toEqual([where]);
+});
+
 test('credentials of the collector are secrets', () => {
   const environment = new Environment({
     OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Basic%20abc=, x-team=blue',

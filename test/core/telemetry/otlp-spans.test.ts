@@ -1,0 +1,187 @@
+/** Our encoders, held against the library's own by a decoder that is neither's. */
+import { createTraceState, SpanStatusCode } from '@opentelemetry/api';
+import { hrTime } from '@opentelemetry/core';
+import { JsonTraceSerializer, ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer';
+import { resourceFromAttributes } from '@opentelemetry/resources';
+import type { ReadableSpan } from '@opentelemetry/sdk-trace';
+import { expect, test } from 'vitest';
+import { type AttributeValue, EndedSpan, SPAN_KIND, type SpanEncoder } from '#core/telemetry/ended-span.ts';
+import { ATTRIBUTE } from '#core/telemetry/instruments.ts';
+import { OtlpSpanBytes } from '#core/telemetry/otlp-span-bytes.ts';
+import { OtlpSpanJson } from '#core/telemetry/otlp-span-json.ts';
+import { newSpanId, newTraceId } from '#core/telemetry/trace-ids.ts';
+import { decodeTraces } from '../../support/otlp-sink.ts';
+
+const ORIGIN = {
+  resource: { 'service.name': 'fleet', 'service.instance.id': 'ä-1' },
+  scope: { name: 'scope', version: '0.1.0' },
+} as const;
+const RESOURCE = resourceFromAttributes(ORIGIN.resource);
+const KEYS = Object.values(ATTRIBUTE);
+const TEXTS = [
+  '',
+  'x',
+  'POST /slack/mcp/tools/:tool',
+  'é',
+  '日本語',
+  '👩‍🚀 "quoted"\n',
+  'a'.repeat(48),
+  'é'.repeat(48),
+];
+const LENGTHS = [49, 127, 128, 129, 16_383, 16_384, 70_000];
+const VALUES: readonly AttributeValue[] = [
+  ...TEXTS,
+  ...LENGTHS.map((length) => 'b'.repeat(length)),
+  ...LENGTHS.map((length) => '語'.repeat(length)),
+  ...[0, 1, 127, 128, 200, 65_536, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 35, 2 ** 53 - 1, 2 ** 62],
+  ...[-1, -128, -(2 ** 31), -(2 ** 53) + 1, 0.5, -0.001, 12.345, 1e300, 2 ** 63],
+  true,
+  false,
+];
+const ENCODERS = [
+  ['protobuf', 'application/x-protobuf', () => new OtlpSpanBytes(ORIGIN), ProtobufTraceSerializer],
+  ['JSON', 'application/json', () => new OtlpSpanJson(ORIGIN), JsonTraceSerializer],
+] as const;
+
+/** Numbers that look random and are the same in every run. */
+function sequence(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+}
+
+/** A span as ours and as the library's. */
+function spanPair(random: (below: number) => number, values: readonly AttributeValue[]): [EndedSpan, ReadableSpan] {
+  const some = <T>(list: readonly T[]): T => list[random(list.length)] as T;
+  const span = new EndedSpan();
+  span.begin(newTraceId(), newSpanId(), some(TEXTS), some(Object.values(SPAN_KIND)));
+  span.originMs = performance.timeOrigin;
+  span.startMs = random(1e6) / 7;
+  span.endMs = span.startMs + random(1e9) / 1e5;
+  span.traceState = some(['', 'vendor=1', 'a=1,b=2']);
+  if (random(3) > 0) span.parentSpanId = newSpanId();
+  span.parentIsRemote = span.parentSpanId !== '' && random(2) === 0;
+  values.forEach((value, i) => {
+    span.set(KEYS[i % KEYS.length] as string, value);
+  });
+  span.failed = random(2) === 0;
+  if (span.failed) span.message = some(TEXTS);
+  if (random(2) === 0) {
+    span.events = [
+      { name: some(TEXTS), atMs: span.startMs, attributes: [['bridge.attempt', 1]] },
+      { name: 'second', atMs: span.endMs, attributes: [['bridge.pool.wait_ms', 0.25]] },
+    ];
+  }
+  return [span, readable(span)];
+}
+
+function readable(span: EndedSpan): ReadableSpan {
+  const { traceId, spanId, parentSpanId, traceState } = span;
+  const keys = span.keys.slice(0, span.attributeCount);
+  return {
+    name: span.name,
+    kind: span.kind - 1,
+    spanContext: () => ({
+      traceId,
+      spanId,
+      traceFlags: 1,
+      ...(traceState !== '' && { traceState: createTraceState(traceState) }),
+    }),
+    ...(parentSpanId !== '' && {
+      parentSpanContext: { traceId, spanId: parentSpanId, traceFlags: 1, isRemote: span.parentIsRemote },
+    }),
+    startTime: hrTime(span.startMs),
+    endTime: hrTime(span.endMs),
+    status: span.failed
+      ? { code: SpanStatusCode.ERROR, ...(span.message !== '' && { message: span.message }) }
+      : { code: SpanStatusCode.UNSET },
+    attributes: Object.fromEntries(keys.map((key, i) => [key, span.values[i]])) as ReadableSpan['attributes'],
+    events: span.events.map(({ name, atMs, attributes }) => ({
+      name,
+      time: hrTime(atMs),
+      attributes: Object.fromEntries(attributes),
+      droppedAttributesCount: 0,
+    })),
+    links: [],
+    duration: [0, 0],
+    ended: true,
+    resource: RESOURCE,
+    instrumentationScope: ORIGIN.scope,
+    droppedAttributesCount: 0,
+    droppedEventsCount: 0,
+    droppedLinksCount: 0,
+  } as ReadableSpan;
+}
+
+/** What a decoder makes of it, where nothing and none are the same. */
+function decoded(type: string, request: Uint8Array): unknown {
+  // biome-ignore lint/suspicious/noExplicitAny: whatever was sent
+  const sent: any = decodeTraces(type, Buffer.from(request));
+  for (const { resource, scopeSpans } of sent.resourceSpans) {
+    delete resource.droppedAttributesCount;
+    for (const { spans } of scopeSpans) for (const span of spans) plain(span);
+  }
+  return sent;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: whatever was sent
+function plain(span: any): void {
+  for (const of of [span, ...(span.events ?? [])]) {
+    for (const name of Object.keys(of)) if (/^dropped/.test(name) && of[name] === 0) delete of[name];
+    if (of.attributes?.length === 0) delete of.attributes;
+  }
+  if (span.events?.length === 0) delete span.events;
+  if (span.links?.length === 0) delete span.links;
+  if (span.status?.code === 0) delete span.status.code;
+  if (Object.keys(span.status ?? {}).length === 0) delete span.status;
+}
+
+test.each(ENCODERS)('%s tells of a span what the library tells', (_name, type, encoder, library) => {
+  const random = sequence(1);
+  for (let round = 0; round < 40; round++) {
+    const pairs = Array.from({ length: 1 + random(5) }, () => {
+      const values = Array.from({ length: random(12) }, () => VALUES[random(VALUES.length)] as AttributeValue);
+      return spanPair(random, values);
+    });
+    const ours: SpanEncoder = encoder();
+    for (const [span] of pairs) ours.add(span);
+    const request = ours.takeRequest();
+    const theirs = library.serializeRequest(pairs.map(([, span]) => span)) as Uint8Array;
+    expect(decoded(type, request)).toEqual(decoded(type, theirs));
+  }
+});
+
+test.each(ENCODERS)('%s tells every kind of value as the library does', (_name, type, encoder, library) => {
+  const ours: SpanEncoder = encoder();
+  for (const value of VALUES) {
+    const [span, theirs] = spanPair(sequence(2), [value]);
+    ours.add(span);
+    const request = ours.takeRequest();
+    expect(decoded(type, request)).toEqual(decoded(type, library.serializeRequest([theirs]) as Uint8Array));
+  }
+});
+
+test.each(ENCODERS)('%s: a request taken stays what it is, and the next one begins empty', (_name, type, encoder) => {
+  const ours: SpanEncoder = encoder();
+  const [first] = spanPair(sequence(3), ['a']);
+  const [second] = spanPair(sequence(4), ['b']);
+  ours.add(first);
+  expect(ours.count).toBe(1);
+  const request = ours.takeRequest();
+  const before = decoded(type, request);
+  expect(ours.count).toBe(0);
+  ours.add(second);
+  ours.add(first);
+  ours.takeRequest();
+  expect(decoded(type, request)).toEqual(before);
+});
+
+test('ids are hex of their length, and never the same', () => {
+  const spanIds = Array.from({ length: 5_000 }, newSpanId);
+  const traceIds = Array.from({ length: 5_000 }, newTraceId);
+  for (const id of spanIds) expect(id).toMatch(/^[0-9a-f]{16}$/);
+  for (const id of traceIds) expect(id).toMatch(/^[0-9a-f]{32}$/);
+  expect(new Set([...spanIds, ...traceIds]).size).toBe(10_000);
+});
