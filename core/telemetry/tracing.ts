@@ -296,6 +296,6 @@ function contextOf(
   baggage: string | undefined,
 ): TraceContext {
   const traceparent = `00-${traceId}-${spanId}-${flags}`;
-  if (!tracestate && baggage === undefined) return { traceparent };
-  return { traceparent, ...(tracestate && { tracestate }), ...(baggage !== undefined && { baggage }) };
+  if (!tracestate) return baggage === undefined ? { traceparent } : { traceparent, baggage };
+  return baggage === undefined ? { traceparent, tracestate } : { traceparent, tracestate, baggage };
 }

@@ -46,7 +46,7 @@ const KINDS = ['UNSPECIFIED', 'INTERNAL', 'SERVER', 'CLIENT', 'PRODUCER', 'CONSU
 const STATUS = ['UNSET', 'OK', 'ERROR'];
 const MESSAGES = protobuf.loadSync(join(import.meta.dirname, 'otlp.proto'));
 const AS_OBJECT = {
-  longs: Number,
+  longs: String,
   bytes: String,
   arrays: true,
   objects: true,

@@ -1,14 +1,14 @@
 /** Our encoders, held against the library's own by a decoder that is neither's. */
-import { createTraceState, SpanStatusCode } from '@opentelemetry/api';
-import { hrTime } from '@opentelemetry/core';
+import { createTraceState, type HrTime, SpanStatusCode } from '@opentelemetry/api';
 import { JsonTraceSerializer, ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { type AttributeValue, EndedSpan, SPAN_KIND, type SpanEncoder } from '#core/telemetry/ended-span.ts';
 import { ATTRIBUTE } from '#core/telemetry/instruments.ts';
 import { OtlpSpanBytes } from '#core/telemetry/otlp-span-bytes.ts';
 import { OtlpSpanJson } from '#core/telemetry/otlp-span-json.ts';
+import { WallTime, wallOriginMs } from '#core/telemetry/span-time.ts';
 import { newSpanId, newTraceId } from '#core/telemetry/trace-ids.ts';
 import { decodeTraces } from '../../support/otlp-sink.ts';
 
@@ -16,6 +16,7 @@ const ORIGIN = {
   resource: { 'service.name': 'fleet', 'service.instance.id': 'ä-1' },
   scope: { name: 'scope', version: '0.1.0' },
 } as const;
+const ORIGIN_MS = 1_795_216_791_836.5;
 const RESOURCE = resourceFromAttributes(ORIGIN.resource);
 const KEYS = Object.values(ATTRIBUTE);
 const TEXTS = [
@@ -57,9 +58,10 @@ function spanPair(random: (below: number) => number, values: readonly AttributeV
   const some = <T>(list: readonly T[]): T => list[random(list.length)] as T;
   const span = new EndedSpan();
   span.begin(newTraceId(), newSpanId(), some(TEXTS), some(Object.values(SPAN_KIND)));
-  span.originMs = performance.timeOrigin;
-  span.startMs = random(1e6) / 7;
-  span.endMs = span.startMs + random(1e9) / 1e5;
+  span.originMs = ORIGIN_MS;
+  // In 1024ths, which numbers hold exactly; some are just below a whole ms.
+  span.startMs = random(1e9) / 1024;
+  span.endMs = some([span.startMs, Math.floor(span.startMs) + 1023 / 1024, span.startMs + random(1e6) / 1024]);
   span.traceState = some(['', 'vendor=1', 'a=1,b=2']);
   if (random(3) > 0) span.parentSpanId = newSpanId();
   span.parentIsRemote = span.parentSpanId !== '' && random(2) === 0;
@@ -113,6 +115,12 @@ function readable(span: EndedSpan): ReadableSpan {
     droppedEventsCount: 0,
     droppedLinksCount: 0,
   } as ReadableSpan;
+}
+
+/** By whole numbers of any size. */
+function hrTime(atMs: number): HrTime {
+  const ns = (BigInt((ORIGIN_MS + atMs) * 1024) * 1_000_000n + 512n) / 1024n;
+  return [Number(ns / 1_000_000_000n), Number(ns % 1_000_000_000n)];
 }
 
 /** What a decoder makes of it, where nothing and none are the same. */
@@ -176,6 +184,27 @@ test.each(ENCODERS)('%s: a request taken stays what it is, and the next one begi
   ours.add(first);
   ours.takeRequest();
   expect(decoded(type, request)).toEqual(before);
+});
+
+test('the origin of times follows the wall clock, and not its jitter', () => {
+  vi.useFakeTimers();
+  try {
+    const before = wallOriginMs();
+    vi.setSystemTime(Date.now() + 1);
+    expect(wallOriginMs()).toBe(before);
+    vi.advanceTimersByTime(60_000);
+    expect(wallOriginMs()).toBe(before);
+    vi.setSystemTime(Date.now() - 86_400_000);
+    const after = wallOriginMs();
+    expect(Math.abs(before - after - 86_400_000)).toBeLessThan(4);
+    expect(wallOriginMs()).toBe(after);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test('a time that is rounded up to the next whole ms is that ms', () => {
+  expect(new WallTime().at(ORIGIN_MS, 0.499_999_9)).toMatchObject({ wholeMs: Math.ceil(ORIGIN_MS), ns: 0 });
 });
 
 test('ids are hex of their length, and never the same', () => {

@@ -202,7 +202,7 @@ test('no timer keeps the process alive', () => {
   const { add } = outletOf();
   const unref = vi.fn();
   const timers = vi.spyOn(globalThis, 'setTimeout').mockImplementation((() => {
-    const timer = { unref: () => (unref(), timer) };
+    const timer = { unref: unref.mockImplementation(() => timer) };
     return timer;
   }) as never);
   add('a', 'b', 'c', 'd');
