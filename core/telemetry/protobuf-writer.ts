@@ -115,9 +115,11 @@ export class ProtobufWriter {
     this.#varint(tag(field, WIRE.bytes));
     this.#varint(size);
     const bytes = this.#bytes;
+    let at = this.length;
     for (let i = 0; i < digits.length; i += 2) {
-      bytes[this.length++] = (digit(digits.charCodeAt(i)) << 4) | digit(digits.charCodeAt(i + 1));
+      bytes[at++] = (digit(digits.charCodeAt(i)) << 4) | digit(digits.charCodeAt(i + 1));
     }
+    this.length = at;
   }
 
   string(field: number, value: string): void {
@@ -132,28 +134,35 @@ export class ProtobufWriter {
   raw(written: Uint8Array): void {
     this.#reserve(written.length);
     const bytes = this.#bytes;
+    const { length } = written;
+    const at = this.length;
     // Short ones are cheaper byte by byte than by a call into the runtime.
-    if (written.length > MAX_SHORT_TEXT) bytes.set(written, this.length);
-    else for (let i = 0; i < written.length; i++) bytes[this.length + i] = written[i] as number;
-    this.length += written.length;
+    if (length > MAX_SHORT_TEXT) bytes.set(written, at);
+    else for (let i = 0; i < length; i++) bytes[at + i] = written[i] as number;
+    this.length = at + length;
   }
 
   /** Of fewer than 2^32. */
   #varint(value: number): void {
+    const bytes = this.#bytes;
+    let at = this.length;
     let rest = value;
     while (rest > 0x7f) {
-      this.#bytes[this.length++] = (rest & 0x7f) | 0x80;
+      bytes[at++] = (rest & 0x7f) | 0x80;
       rest >>>= 7;
     }
-    this.#bytes[this.length++] = rest;
+    bytes[at++] = rest;
+    this.length = at;
   }
 
   #fixed32(value: number): void {
     const bytes = this.#bytes;
-    bytes[this.length++] = value;
-    bytes[this.length++] = value >>> 8;
-    bytes[this.length++] = value >>> 16;
-    bytes[this.length++] = value >>> 24;
+    const at = this.length;
+    bytes[at] = value;
+    bytes[at + 1] = value >>> 8;
+    bytes[at + 2] = value >>> 16;
+    bytes[at + 3] = value >>> 24;
+    this.length = at + 4;
   }
 
   #text(value: string, size: number): void {
@@ -162,7 +171,9 @@ export class ProtobufWriter {
       return;
     }
     const bytes = this.#bytes;
-    for (let i = 0; i < size; i++) bytes[this.length++] = value.charCodeAt(i);
+    const at = this.length;
+    for (let i = 0; i < size; i++) bytes[at + i] = value.charCodeAt(i);
+    this.length = at + size;
   }
 
   #reserve(more: number): void {

@@ -1,6 +1,4 @@
 import type { AttemptTrace, CallTrace, ToolCall, ToolResult, TraceContext, TracedWorker } from '#core/call.ts';
-import { errorTypeOf, errorTypeOfCode } from '#core/error-type.ts';
-import { BridgeError, type ErrorCode } from '#core/errors.ts';
 import {
   type RequestEnd,
   type RequestWatch,
@@ -10,15 +8,14 @@ import {
 } from '#core/request-end.ts';
 import { allowedBaggage } from '#core/telemetry/allowed-baggage.ts';
 import { EndedSpan, SPAN_KIND, type SpanEvent, type SpanSink } from '#core/telemetry/ended-span.ts';
-import { ATTRIBUTE, OTHER, SPAN } from '#core/telemetry/instruments.ts';
+import { ATTRIBUTE, SPAN } from '#core/telemetry/instruments.ts';
 import type { Sampler } from '#core/telemetry/sampler.ts';
+import { setEnd, setFailure } from '#core/telemetry/span-attributes.ts';
 import { wallOriginMs } from '#core/telemetry/span-time.ts';
 import { newSpanId, newTraceId } from '#core/telemetry/trace-ids.ts';
 
 /** Waiting for a worker is a span of its own from here on, and an event below. */
 const MIN_WAIT_SPAN_MS = 1;
-/** The child wrote these messages, and may have put an argument or a secret into them. */
-const OF_THE_CHILD: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['child_error', 'invalid_arguments', 'unknown_tool']);
 /** Probed every few seconds by whatever balances or restarts; nobody looks at a trace of that. */
 const UNWATCHED = '/health';
 
@@ -122,23 +119,14 @@ class RequestTrace implements RequestWatch, CallTrace {
   }
 
   ended(end: RequestEnd): void {
-    const { method, route, status, code } = end;
     const { arrivedAtMs, endedAtMs } = end;
-    const name = SPAN.http(method, route);
+    const name = SPAN.http(end.method, end.route);
     const span = this.#begin(this.#spanId, name, SPAN_KIND.server, this.#parentSpanId, arrivedAtMs, endedAtMs);
     span.parentIsRemote = this.#parentSpanId !== '';
     if (this.#events !== undefined) span.events = this.#events;
     span.set(ATTRIBUTE.bridgeRequestId, this.#requestId);
     if (this.#remoteAddress !== '') span.set(ATTRIBUTE.clientAddress, this.#remoteAddress);
-    setServerAttributes(span, end);
-    if (status === undefined) span.set(ATTRIBUTE.errorType, 'cancelled');
-    else if (code !== undefined) span.set(ATTRIBUTE.errorType, errorTypeOfCode(code));
-    else if (end.toolFailed) span.set(ATTRIBUTE.errorType, 'tool_error');
-    // As the HTTP conventions have it: below 500 the request was answered as it deserved.
-    if (status !== undefined && status >= 500) {
-      span.failed = true;
-      span.message = code ?? '';
-    }
+    setEnd(span, end);
     this.#spans.add(span);
   }
 
@@ -253,38 +241,6 @@ class Attempt implements AttemptTrace {
     span.set(ATTRIBUTE.bridgeAttempt, this.#number);
     span.set(ATTRIBUTE.bridgePoolWaitMs, this.#waitMs);
   }
-}
-
-function setServerAttributes(span: EndedSpan, end: RequestEnd): void {
-  const { report } = end;
-  span.set(ATTRIBUTE.httpRequestMethod, end.method);
-  span.set(ATTRIBUTE.urlScheme, 'http');
-  span.set(ATTRIBUTE.networkProtocolName, 'http');
-  span.set(ATTRIBUTE.httpRoute, end.route);
-  span.set(ATTRIBUTE.httpResponseStatusCode, end.status);
-  span.set(ATTRIBUTE.bridgeServer, end.bridge);
-  if (end.isCall && end.tool !== undefined) span.set(ATTRIBUTE.genAiToolName, end.toolKnown ? end.tool : OTHER);
-  span.set(ATTRIBUTE.bridgePrincipal, end.principal);
-  span.set(ATTRIBUTE.bridgeEffect, end.effect);
-  span.set(ATTRIBUTE.bridgeCode, end.code);
-  span.set(ATTRIBUTE.bridgeExecuted, end.executed);
-  if (report === undefined) return;
-  span.set(ATTRIBUTE.bridgeAttempts, report.attempts);
-  span.set(ATTRIBUTE.bridgeSource, sourceOf(end));
-  span.set(ATTRIBUTE.bridgeRetryClass, report.retry);
-  span.set(ATTRIBUTE.bridgeFirstRequestId, report.first?.requestId);
-  span.set(ATTRIBUTE.bridgeFirstTraceId, report.first?.traceId);
-}
-
-function setFailure(span: EndedSpan, error: unknown): void {
-  const rpcCode = error instanceof BridgeError ? error.details?.rpcCode : undefined;
-  if (rpcCode !== undefined) span.set(ATTRIBUTE.rpcResponseStatusCode, String(rpcCode));
-  span.set(ATTRIBUTE.errorType, rpcCode === undefined ? errorTypeOf(error) : String(rpcCode));
-  span.failed = true;
-  if (!(error instanceof BridgeError)) return;
-  span.set(ATTRIBUTE.bridgeCode, error.code);
-  span.set(ATTRIBUTE.bridgeExecuted, error.executed);
-  if (!OF_THE_CHILD.has(error.code)) span.message = error.message;
 }
 
 /** A tracestate goes on as it came; its form, and that of the traceparent, was checked where it came in. */
