@@ -1,11 +1,5 @@
 import type { AttemptTrace, CallTrace, ToolCall, ToolResult, TraceContext, TracedWorker } from '#core/call.ts';
-import {
-  type RequestEnd,
-  type RequestWatch,
-  sourceOf,
-  type WatchedRequest,
-  type WatchRequest,
-} from '#core/request-end.ts';
+import type { RequestEnd, RequestWatch, WatchedRequest, WatchRequest } from '#core/request-end.ts';
 import { allowedBaggage } from '#core/telemetry/allowed-baggage.ts';
 import { EndedSpan, SPAN_KIND, type SpanEvent, type SpanSink } from '#core/telemetry/ended-span.ts';
 import { ATTRIBUTE, SPAN } from '#core/telemetry/instruments.ts';
