@@ -15,7 +15,6 @@ const COUNTED = { name: 'span', countItems: ({ count }: SpanBatch) => count } as
 export async function spanExporter(protocol: OtlpProtocol): Promise<SpanExporter> {
   switch (protocol) {
     case 'grpc': {
-      // With gRPC's own 1 MB of code, which nobody else needs.
       const { convertLegacyOtlpGrpcOptions, createOtlpGrpcExportDelegate } = await import(
         '@opentelemetry/otlp-grpc-exporter-base'
       );
