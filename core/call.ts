@@ -116,12 +116,12 @@ export interface ToolCall {
   /** Who calls. */
   readonly principal: Principal;
   readonly requestId: string;
-  readonly trace?: TraceContext;
+  readonly trace?: TraceContext | undefined;
   /** Set where the call's trace is recorded. */
-  readonly follow?: CallTrace;
+  readonly follow?: CallTrace | undefined;
   /** Set by dispatch for one attempt, beside `follow`. */
   readonly attempt?: AttemptTrace;
-  readonly idempotencyKey?: string;
+  readonly idempotencyKey?: string | undefined;
   /** The digest of the key that is handed down in `params._meta`; set by the idempotency policy for tools that use it. */
   readonly vendorKey?: string;
   /** `Prefer: reconcile`: what became of the earlier call is asked, where it is not known. */

@@ -13,8 +13,6 @@ import { findBridge, findTool } from './lookup.ts';
 import { cacheHeaders, pushReportHeaders } from './report-headers.ts';
 import { idempotencyKey, requestTimeoutMs, wantsFresh, wantsReconcile, wantsStrict } from './request-headers.ts';
 
-type Writable<T> = { -readonly [Member in keyof T]: T[Member] };
-
 /** Up to this size a result is copied into one string with its head and leaves in one write. */
 const MAX_TEXT_BYTES = 16_384;
 /** How long a call waits for a bridge's first list of tools where the caller does not say. */
@@ -60,7 +58,8 @@ export async function callTool(edge: Edge, inquiry: Inquiry, address: ToolAddres
     keyed = key !== undefined;
     const report: CallReport = newReport();
     inquiry.report = report;
-    const call: Writable<ToolCall> = {
+    // One shape for every call: a member that is added later is one allocation more, and slow to read.
+    const call: ToolCall = {
       bridge: bridge.name,
       tool: tool.name,
       definition: tool,
@@ -69,6 +68,9 @@ export async function callTool(edge: Edge, inquiry: Inquiry, address: ToolAddres
       argumentsJson: args.json,
       principal,
       requestId: inquiry.requestId,
+      trace: inquiry.trace,
+      follow: inquiry.watch?.call,
+      idempotencyKey: key,
       reconcile,
       fresh: wantsFresh(exchange),
       report,
@@ -76,9 +78,6 @@ export async function callTool(edge: Edge, inquiry: Inquiry, address: ToolAddres
       timeoutMs,
       abort,
     };
-    if (inquiry.trace !== undefined) call.trace = inquiry.trace;
-    if (inquiry.watch?.call !== undefined) call.follow = inquiry.watch.call;
-    if (key !== undefined) call.idempotencyKey = key;
     const result = await bridge.invoke(call);
     inquiry.toolFailed = result.isError;
     return result.isError && wantsStrict(exchange)

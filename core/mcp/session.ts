@@ -55,6 +55,8 @@ export type SessionCounters = Readonly<RpcCounters>;
 
 /** When one of the streams has ended, the child's exit is normally known within this time. */
 const HALF_CLOSED_MS = 1_000;
+/** `00-` trace id `-` parent id `-` flags. */
+const TRACEPARENT_LENGTH = 55;
 const TOOLS_CHANGED = 'notifications/tools/list_changed';
 
 /**
@@ -311,7 +313,9 @@ function callParams(call: ToolCall, era: 'legacy' | 'modern', principalMeta: boo
   let meta = `"mcp-bridge-fleet/deadlineMs":${leftMs}`;
   const { trace } = call;
   if (trace !== undefined) {
-    meta += `,"traceparent":${JSON.stringify(trace.traceparent)}`;
+    const { traceparent } = trace;
+    // Of this length it is hex and dashes; only a later version's may be longer, and hold anything.
+    meta += `,"traceparent":${traceparent.length === TRACEPARENT_LENGTH ? `"${traceparent}"` : JSON.stringify(traceparent)}`;
     if (trace.tracestate !== undefined) meta += `,"tracestate":${JSON.stringify(trace.tracestate)}`;
     if (trace.baggage !== undefined) meta += `,"baggage":${JSON.stringify(trace.baggage)}`;
   }
