@@ -130,7 +130,7 @@ describe.each(Object.entries(DOORS))('through %s', (_, send) => {
       principal: { id: 'anonymous' },
       timeoutMs: 30_000,
     });
-    expect(alpha.calls[0]).not.toHaveProperty('idempotencyKey');
+    expect(alpha.calls[0]?.idempotencyKey).toBeUndefined();
   });
 
   test('a large result in pieces arrives unchanged', async () => {
@@ -190,14 +190,14 @@ describe.each(Object.entries(DOORS))('through %s', (_, send) => {
   ])('traceparent %j is dropped', async (traceparent) => {
     await send('/alpha/mcp/tools/echo', call('{}', { traceparent, tracestate: 'v=1' }));
     expect(alpha.calls).toHaveLength(1);
-    expect(alpha.calls[0]).not.toHaveProperty('trace');
+    expect(alpha.calls[0]?.trace).toBeUndefined();
   });
 
   test.each(['a b', 'caf\xe9', 'x'.repeat(256)])('Idempotency-Key %j is invalid_header', async (key) => {
     const seen = await send('/alpha/mcp/tools/echo', call('{}', { 'idempotency-key': key }));
     expect(problem(seen)).toMatchObject({ status: 400, code: 'invalid_header', executed: 'no', tool: 'echo' });
     expect((await send('/alpha/mcp/tools/keyless', call('{}', { 'idempotency-key': key }))).status).toBe(200);
-    expect(alpha.calls[0]).not.toHaveProperty('idempotencyKey');
+    expect(alpha.calls[0]?.idempotencyKey).toBeUndefined();
   });
 
   test.each([
