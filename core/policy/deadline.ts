@@ -1,4 +1,4 @@
-import type { Policy, ToolCall } from '#core/call.ts';
+import type { Policy, ToolCall, ToolResult } from '#core/call.ts';
 import { BridgeError } from '#core/errors.ts';
 import { type Listed, Roster } from '#core/roster.ts';
 
@@ -32,8 +32,15 @@ export class Deadline {
     const dated: Dated = { call, endsAtMs, seat: -1 };
     this.#calls.join(dated);
     if (endsAtMs < this.#ringsAtMs) this.#ringAt(endsAtMs, nowMs);
-    const answer = next(call);
     const leave = (): void => this.#calls.leave(dated);
+    let answer: Promise<ToolResult>;
+    try {
+      answer = next(call);
+    } catch (error) {
+      // Nothing of ours throws; if it did, the call would be kept for ever.
+      leave();
+      return Promise.reject(error);
+    }
     answer.then(leave, leave);
     return answer;
   };

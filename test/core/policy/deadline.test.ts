@@ -73,6 +73,16 @@ describe('the deadline policy', () => {
     expect(next).not.toHaveBeenCalled();
   });
 
+  it('forgets a call that throws at once', async () => {
+    const call = toolCall({ timeoutMs: 100 });
+    const broken = deadline.policy(() => {
+      throw new TypeError('ours');
+    });
+    await expect(broken(call)).rejects.toThrow('ours');
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(call.abort.signal.aborted).toBe(false);
+  });
+
   it('rings no more when the calls have ended, however they did', async () => {
     await deadline.policy(async () => toolResult())(toolCall());
     await deadline
