@@ -98,8 +98,9 @@ fingerprint() {
   cat "$cert" "$key" 2>/dev/null | cksum
 }
 
+# $1: what nginx was started with, or something older.
 watch_certificate() {
-  last=$(fingerprint)
+  last=$1
   while sleep 5; do
     now=$(fingerprint)
     [ "$now" = "$last" ] && continue
@@ -116,10 +117,12 @@ fi
 
 render
 if [ "$listen" = tls ] && [ -z "$hsts" ]; then self_sign; fi
+# Before nginx reads them: what changes from here on is noticed.
+begun_with=$(fingerprint)
 nginx -t -q -c "$run/nginx.conf" -e stderr || refuse "nginx does not take this configuration"
 nginx -c "$run/nginx.conf" -e stderr -g 'daemon off;' &
 nginx=$!
-if [ "$listen" = tls ] && [ -n "$hsts" ]; then watch_certificate & fi
+if [ "$listen" = tls ] && [ -n "$hsts" ]; then watch_certificate "$begun_with" & fi
 
 # Calls in flight get their answers, whichever signal the container is stopped by.
 trap 'kill -QUIT "$nginx"' QUIT TERM INT
