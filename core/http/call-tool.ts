@@ -53,7 +53,7 @@ export async function callTool(edge: Edge, inquiry: Inquiry, address: ToolAddres
     const verdict = verdictOn(tool, args);
     if (verdict instanceof Promise) {
       refuseWrong(await verdict);
-      abort.signal.throwIfAborted();
+      abort.throwIfAborted();
     } else refuseWrong(verdict);
     keyed = key !== undefined;
     const report: CallReport = newReport();
