@@ -1,6 +1,6 @@
 /** The front as a caller and an operator see it: addresses, headers, ids, log, limits, TLS. */
 import { execFileSync } from 'node:child_process';
-import { copyFileSync } from 'node:fs';
+import { copyFileSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -194,6 +194,8 @@ describe('the access log', () => {
 });
 
 describe('TLS', () => {
+  const WRITTEN = new Date('2026-01-01T00:00:00Z');
+
   function makeCertificate(name: string): void {
     const folder = join(front.stage.folder, 'tls');
     const files = ['-keyout', join(folder, 'new.key'), '-out', join(folder, 'new.pem')];
@@ -202,6 +204,8 @@ describe('TLS', () => {
     execFileSync('chmod', ['644', join(folder, 'new.key')]);
     copyFileSync(join(folder, 'new.key'), join(folder, 'key.pem'));
     copyFileSync(join(folder, 'new.pem'), join(folder, 'cert.pem'));
+    // Each in the same file and of the same second as the one before, as `cp -p` and quick renewals leave them.
+    for (const file of ['key.pem', 'cert.pem']) utimesSync(join(folder, file), WRITTEN, WRITTEN);
   }
 
   function subjectAt(port: number): Promise<unknown> {
