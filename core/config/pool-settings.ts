@@ -58,6 +58,14 @@ export const POOL_SETTINGS = {
     whole: true,
     help: 'Calls after which a worker is replaced.',
   },
+  minLifeMs: {
+    variable: 'POOL_MIN_LIFE_MS',
+    default: 60_000,
+    least: 0,
+    most: maxTimerMs,
+    whole: true,
+    help: 'Age below which a worker is not replaced for its calls.',
+  },
   maxRssMb: {
     variable: 'POOL_MAX_RSS_MB',
     default: 512,

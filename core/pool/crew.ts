@@ -4,6 +4,7 @@ import { Member } from '#core/pool/member.ts';
 import {
   DEPARTURES,
   isIdle,
+  isUsedUp,
   jitteredMaxAgeMs,
   PROVEN_AFTER_MS,
   RSS_EVERY_MS,
@@ -187,7 +188,7 @@ export class Crew<W extends Worker> {
   didCall(member: Member<W>): void {
     // A worker that died gives its leases back too, and that proves nothing.
     if (!member.proven && member.worker.accepting) this.#prove(member);
-    if (member.calls >= this.#settings.maxUses) this.replace(member, 'uses');
+    if (isUsedUp(member, this.#settings)) this.replace(member, 'uses');
   }
 
   /** To be replaced, start-first: it goes on until another is ready in its place. Not for a worker that retires. */

@@ -39,6 +39,11 @@ export function jitteredMaxAgeMs(maxAgeMs: number, random: () => number): number
   return maxAgeMs * (1 - AGE_JITTER * random());
 }
 
+/** Whether a worker has had its calls. One that has is asked again after each, so the clock is read last. */
+export function isUsedUp({ calls, startedAtMs }: Member<Worker>, { maxUses, minLifeMs }: PoolSettings): boolean {
+  return calls >= maxUses && performance.now() - startedAtMs >= minLifeMs;
+}
+
 /** Which limit a worker has reached, if any. `rssBytes` undefined where memory was not looked at. */
 export function reachedLimit(
   member: Member<Worker>,
@@ -46,7 +51,7 @@ export function reachedLimit(
   nowMs: number,
   rssBytes: number | undefined,
 ): RetireReason | undefined {
-  if (member.calls >= settings.maxUses) return 'uses';
+  if (isUsedUp(member, settings)) return 'uses';
   if (nowMs - member.startedAtMs >= member.maxAgeMs) return 'age';
   if (rssBytes !== undefined && rssBytes > settings.maxRssMb * 1024 * 1024) return 'rss';
   return undefined;

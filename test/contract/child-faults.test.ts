@@ -352,7 +352,7 @@ it('C17 a child that stops reading: refused once its buffer is full, 504 for wha
 });
 
 it('C19 recycling by number of calls under load fails no call', async () => {
-  await using fleet = await Fleet.fake({}, { pool: { min: 1, max: 3, maxUses: 100 } });
+  await using fleet = await Fleet.fake({}, { pool: { min: 1, max: 3, maxUses: 100, minLifeMs: 0 } });
   let failed = 0;
   let recycled = 0;
   for (let round = 0; round < 100 && recycled < 20; round++) {

@@ -26,6 +26,7 @@ function settings(env: Readonly<Record<string, string>>): BridgeSettings {
       idleMs: 300_000,
       maxAgeMs: 3_600_000,
       maxUses: 100_000,
+      minLifeMs: 60_000,
       maxRssMb: 512,
       startDeadlineMs: 15_000,
       maxLineBytes: 8_388_608,

@@ -324,7 +324,7 @@ describe('a secret given at run time', () => {
 describe('what a server does to its container', () => {
   it('an orphan is reaped after hundreds of restarts, and nobody is left when the container stops (C14)', async () => {
     const restarts = 200;
-    const env = { ...ANYBODY, POOL_MAX_USES: '1', POOL_CONCURRENCY: '1', POOL_MAX: '4' };
+    const env = { ...ANYBODY, POOL_MAX_USES: '1', POOL_MIN_LIFE_MS: '0', POOL_CONCURRENCY: '1', POOL_MAX: '4' };
     const container = await Container.ready(SLACK, env, { options: [FIXTURES], command: FAKE });
     const pids = new Set<string>();
     const sleepers = async () => (await container.processes()).filter(({ argv }) => argv === 'sleep 1000');

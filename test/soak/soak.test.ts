@@ -32,7 +32,7 @@ beforeAll(async () => {
   fleet = await Fleet.fake(
     {},
     {
-      pool: { min: 2, max: 2, concurrency: 16, maxUses: 20_000 },
+      pool: { min: 2, max: 2, concurrency: 16, maxUses: 20_000, minLifeMs: 10_000 },
       tools: {
         echo: { effect: 'read' },
         meta: { effect: 'read', cacheTtlMs: 50 },

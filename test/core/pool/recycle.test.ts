@@ -53,6 +53,25 @@ describe('a worker that has reached a limit', () => {
     expect(seen('worker:ended')).toMatchObject([{ workerId: 1, reason, end: { expected: true } }]);
   });
 
+  it('(uses) lives for a while all the same: at many calls a second it would be started again and again', async () => {
+    const { pool, states } = scriptedPool({ settings: { max: 1, maxUses: 3, minLifeMs: 60_000 } });
+    await pool.start();
+    for (let index = 0; index < 59; index++) {
+      held(attempt(pool)).release();
+      await pass(1_000);
+    }
+    expect(states()).toEqual(['1 ready']);
+    await pass(1_000);
+    held(attempt(pool)).release();
+    await pass();
+    expect(states()).toEqual(['2 ready']);
+    // Without a further call it is noticed as well.
+    for (let index = 0; index < 3; index++) held(attempt(pool)).release();
+    expect(states()).toEqual(['2 ready']);
+    await pass(65_000);
+    expect(states()).toEqual(['3 ready']);
+  });
+
   it('goes on while its replacement cannot start', async () => {
     const { pool, states } = scriptedPool({
       settings: { max: 1, maxUses: 1 },

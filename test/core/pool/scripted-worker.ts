@@ -77,6 +77,7 @@ export const SETTINGS: PoolSettings = {
   idleMs: 300_000,
   maxAgeMs: 3_600_000,
   maxUses: 100_000,
+  minLifeMs: 0,
   maxRssMb: 512,
   startDeadlineMs: 15_000,
   maxLineBytes: 8_388_608,
