@@ -27,9 +27,9 @@ const WARM_UP = { ms: 150, minCalls: 1, maxMs: 1_000 };
  * By calls as well as by time, the same for every subject: V8 optimises after so many calls, and a service lives for
  * days. By time alone the slow are measured half compiled, and whoever optimises last is measured compiling.
  */
-const FIRST_WARM_UP = { ms: 1_500, minCalls: 20_000, maxMs: 12_000 };
+const FIRST_WARM_UP = { ms: 1_500, minCalls: 60_000, maxMs: 12_000 };
 /** What a tenth of the calls passes through has to be warm as well. */
-const SAMPLED_WARM_UP = { ...FIRST_WARM_UP, minCalls: 10 * FIRST_WARM_UP.minCalls };
+const SAMPLED_WARM_UP = { ...FIRST_WARM_UP, minCalls: 200_000 };
 const ECHO = { tool: 'echo', bytes: 100 } as const;
 
 /** Policies and telemetry are compared among ourselves; everything else knows nothing of the subjects made for that. */
