@@ -6,7 +6,7 @@ import { ATTRIBUTE, SPAN } from '#core/telemetry/instruments.ts';
 import type { Sampler } from '#core/telemetry/sampler.ts';
 import { setEnd, setFailure } from '#core/telemetry/span-attributes.ts';
 import { wallOriginMs } from '#core/telemetry/span-time.ts';
-import { newSpanId, newTraceId } from '#core/telemetry/trace-ids.ts';
+import { newSpanId, newTrace } from '#core/telemetry/trace-ids.ts';
 
 /** Waiting for a worker is a span of its own from here on, and an event below. */
 const MIN_WAIT_SPAN_MS = 1;
@@ -29,9 +29,17 @@ export interface TracingOptions {
 export function watchRequests({ sampler, spans, baggageKeys }: TracingOptions): WatchRequest {
   return (request, requestId, given) => {
     if (request.target === UNWATCHED) return undefined;
-    const traceId = given === undefined ? newTraceId() : given.traceparent.slice(3, 35);
+    let traceId: string;
+    let sampled: boolean;
+    if (given === undefined) {
+      const { id, weight } = newTrace();
+      traceId = id;
+      sampled = sampler.begins(weight);
+    } else {
+      traceId = given.traceparent.slice(3, 35);
+      sampled = sampler.goesOn(given, traceId);
+    }
     const spanId = newSpanId();
-    const sampled = sampler(traceId, given);
     const baggage = baggageKeys.size === 0 ? undefined : allowedBaggage(request.header('baggage'), baggageKeys);
     const trace = contextOf(traceId, spanId, sampled ? '01' : '00', given?.tracestate, baggage);
     if (!sampled) return new UnsampledRequest(trace);

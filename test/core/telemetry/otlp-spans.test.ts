@@ -9,7 +9,7 @@ import { ATTRIBUTE } from '#core/telemetry/instruments.ts';
 import { OtlpSpanBytes } from '#core/telemetry/otlp-span-bytes.ts';
 import { OtlpSpanJson } from '#core/telemetry/otlp-span-json.ts';
 import { WallTime, wallOriginMs } from '#core/telemetry/span-time.ts';
-import { newSpanId, newTraceId } from '#core/telemetry/trace-ids.ts';
+import { newSpanId, newTrace } from '#core/telemetry/trace-ids.ts';
 import { decodeTraces } from '../../support/otlp-sink.ts';
 
 const ORIGIN = {
@@ -57,7 +57,7 @@ function sequence(seed: number): (below: number) => number {
 function spanPair(random: (below: number) => number, values: readonly AttributeValue[]): [EndedSpan, ReadableSpan] {
   const some = <T>(list: readonly T[]): T => list[random(list.length)] as T;
   const span = new EndedSpan();
-  span.begin(newTraceId(), newSpanId(), some(TEXTS), some(Object.values(SPAN_KIND)));
+  span.begin(newTrace().id, newSpanId(), some(TEXTS), some(Object.values(SPAN_KIND)));
   span.originMs = ORIGIN_MS;
   // In 1024ths, which numbers hold exactly; some are just below a whole ms.
   span.startMs = random(1e9) / 1024;
@@ -209,7 +209,7 @@ test('a time that is rounded up to the next whole ms is that ms', () => {
 
 test('ids are hex of their length, and never the same', () => {
   const spanIds = Array.from({ length: 5_000 }, newSpanId);
-  const traceIds = Array.from({ length: 5_000 }, newTraceId);
+  const traceIds = Array.from({ length: 5_000 }, () => newTrace().id);
   for (const id of spanIds) expect(id).toMatch(/^[0-9a-f]{16}$/);
   for (const id of traceIds) expect(id).toMatch(/^[0-9a-f]{32}$/);
   expect(new Set([...spanIds, ...traceIds]).size).toBe(10_000);

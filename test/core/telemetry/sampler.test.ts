@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { Environment } from '#core/config/environment.ts';
 import { telemetrySettings } from '#core/config/telemetry-settings.ts';
 import { samplerOf } from '#core/telemetry/sampler.ts';
-import { newTraceId } from '#core/telemetry/trace-ids.ts';
+import { newTrace } from '#core/telemetry/trace-ids.ts';
 
 const LOW = `${'0'.repeat(31)}1`;
 const HIGH = `${'0'.repeat(24)}ffffffff`;
@@ -38,28 +38,28 @@ test.each([
   const { sampler, problems } = samplerFor(name, arg);
   expect(problems).toEqual([]);
   expect([
-    sampler(LOW, undefined),
-    sampler(HIGH, undefined),
-    sampler(HIGH, given(HIGH, '01')),
-    sampler(LOW, given(LOW, '00')),
+    sampler.begins(0x0000_0001),
+    sampler.begins(0xffff_ffff),
+    sampler.goesOn(given(HIGH, '01'), HIGH),
+    sampler.goesOn(given(LOW, '00'), LOW),
   ]).toEqual(wanted);
 });
 
 test("the caller's word is the lowest bit of its flags, whatever the others are and whatever follows", () => {
   const { sampler } = samplerFor('parentbased_always_off');
   const sampled = Array.from({ length: 256 }, (_, flags) => flags.toString(16).padStart(2, '0')).filter((flags) =>
-    sampler(LOW, given(LOW, flags, '-more')),
+    sampler.goesOn(given(LOW, flags, '-more'), LOW),
   );
   expect(sampled).toHaveLength(128);
   expect(sampled.every((flags) => Number.parseInt(flags, 16) % 2 === 1)).toBe(true);
 });
 
-test("a ratio decides of every trace as the SDK's own sampler does", () => {
-  const { sampler } = samplerFor('parentbased_traceidratio', '0.1');
-  const theirs = new TraceIdRatioBasedSampler(0.1);
-  const ids = Array.from({ length: 5_000 }, newTraceId);
-  const sampled = ids.filter((id) => sampler(id, undefined));
-  expect(sampled).toEqual(ids.filter((id) => theirs.shouldSample(undefined, id).decision === 2));
-  expect(sampled.length).toBeGreaterThan(300);
-  expect(sampled.length).toBeLessThan(700);
+test.each([0, 1e-9, 0.1, 0.5, 0.999, 1])("%d decides of every new trace as the SDK's own sampler does", (ratio) => {
+  const { sampler } = samplerFor('parentbased_traceidratio', `${ratio}`);
+  const theirs = new TraceIdRatioBasedSampler(ratio);
+  const traces = Array.from({ length: 5_000 }, newTrace);
+  const sampled = traces.filter(({ weight }) => sampler.begins(weight));
+  expect(sampled).toEqual(traces.filter(({ id }) => theirs.shouldSample(undefined, id).decision === 2));
+  expect(sampled.length).toBeGreaterThanOrEqual(Math.floor(ratio * 5_000) - 200);
+  expect(sampled.length).toBeLessThanOrEqual(Math.ceil(ratio * 5_000) + 200);
 });
