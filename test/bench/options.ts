@@ -17,6 +17,8 @@ export interface Options {
   readonly subjects: ReadonlySet<string>;
   readonly clients: number;
   readonly coldStarts: number;
+  /** Whether it is to be short, and no figure of it to be trusted. */
+  readonly quick: boolean;
   /** Write the tables to results.md as well. */
   readonly write: boolean;
   /** Subject to run with --cpu-prof instead of measuring anything. */
@@ -76,6 +78,7 @@ export function readOptions(argv: readonly string[]): Options {
     subjects: new Set(list(values.subjects)),
     clients: Math.round(number('clients', values.clients ?? clients, 10, 2000)),
     coldStarts: Math.round(number('cold', values.cold ?? cold, 1, 50)),
+    quick: values.quick,
     write: values.write,
     profile: values.profile,
     help: values.help,

@@ -18,7 +18,7 @@ export function machine(options: Options, loadBefore: readonly number[]): string
   const legend = SUBJECTS.map(({ name, about }) => [name, about]);
   return `- ${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC; ${cpus()[0]?.model ?? 'unknown CPU'}, ${cpus().length} cores, ${memory}; load average ${load(loadBefore)} before, ${load(loadavg())} after
 - Node ${process.versions.node}; this repository ${ours}; ${packages.map(versionOf).join(', ')}
-- ${options.rounds} rounds of ${options.seconds} s per measurement, order rotated every round; one generator process per subject on the same machine; every answer checked for its own call number. Calls/s depend on the machine and on the generator that shares it: compare ratios.
+- ${options.rounds} rounds of ${options.seconds} s per measurement (policies and telemetry three times as many, of new processes each), order rotated every round; one generator process per subject on the same machine; every answer checked for its own call number. Calls/s depend on the machine and on the generator that shares it: compare ratios.
 
 ${table(['subject', 'what'], legend, '---')}`;
 }

@@ -31,6 +31,8 @@ const FIRST_WARM_UP = { ms: 1_500, minCalls: 60_000, maxMs: 12_000 };
 /** What a tenth of the calls passes through has to be warm as well. */
 const SAMPLED_WARM_UP = { ...FIRST_WARM_UP, minCalls: 200_000 };
 const ECHO = { tool: 'echo', bytes: 100 } as const;
+/** Of the same program, two processes differ by a tenth: a share of a tenth takes so many times the pairs to be seen. */
+const FINE_TIMES = 3;
 
 /** Policies and telemetry are compared among ourselves; everything else knows nothing of the subjects made for that. */
 function participants({ subjects }: RunContext, section: Section): readonly Subject[] {
@@ -96,7 +98,7 @@ async function runRounds(
           samples.push(sample);
           const { callsPerSecond, p99Ms } = sample;
           context.progress(
-            `round ${round + 1}/${context.options.rounds} ${load.name}: ${running.subject.name} ${callsPerSecond.toFixed(0)} calls/s, p99 ${p99Ms.toFixed(2)} ms`,
+            `round ${round + 1} ${load.name}: ${running.subject.name} ${callsPerSecond.toFixed(0)} calls/s, p99 ${p99Ms.toFixed(2)} ms`,
           );
         } catch (error) {
           context.fail(reasonOf(error));
@@ -138,8 +140,9 @@ export async function measureThroughput(context: RunContext): Promise<Throughput
     const loads = wanted.filter((load) => group.includes(load.section));
     const [first] = loads;
     if (first === undefined) continue;
-    const rounds = Array.from({ length: context.options.rounds }, (_, round) => round);
     const anew = first.section === 'policies' || first.section === 'telemetry';
+    const count = context.options.rounds * (anew && !context.options.quick ? FINE_TIMES : 1);
+    const rounds = Array.from({ length: count }, (_, round) => round);
     for (const together of anew ? rounds.map((round) => [round]) : [rounds]) {
       const part = await runWith(context, first, loads, together);
       samples.push(...part.samples);
