@@ -85,8 +85,10 @@ export interface CallTrace {
 
 /** Follows one attempt of a call: `leased` or `refused`; then `sent`, where it was; then `ended` or `failed`. */
 export interface AttemptTrace {
-  /** It has its worker. @returns what the child is told in place of the caller's context */
-  leased(worker: TracedWorker): TraceContext;
+  /** What the child is told in place of the caller's context, once it is leased. */
+  readonly trace: TraceContext;
+  /** It has its worker. */
+  leased(worker: TracedWorker): void;
   /** No worker took it. */
   refused(error: unknown): void;
   /** It was handed to the child under this JSON-RPC id. */
@@ -119,8 +121,6 @@ export interface ToolCall {
   readonly trace?: TraceContext | undefined;
   /** Set where the call's trace is recorded. */
   readonly follow?: CallTrace | undefined;
-  /** Set by dispatch for one attempt, beside `follow`. */
-  readonly attempt?: AttemptTrace;
   readonly idempotencyKey?: string | undefined;
   /** The digest of the key that is handed down in `params._meta`; set by the idempotency policy for tools that use it. */
   readonly vendorKey?: string;

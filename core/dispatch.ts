@@ -4,6 +4,7 @@ import type { McpWorker } from '#core/child/mcp-worker.ts';
 import { BridgeError } from '#core/errors.ts';
 import type { Lease } from '#core/pool/lease.ts';
 import type { Pool } from '#core/pool/pool.ts';
+import type { RetireReason } from '#core/pool/worker.ts';
 
 /**
  * The innermost step: takes a slot of the least loaded worker and calls the tool there. The slot is given
@@ -22,7 +23,7 @@ export function dispatch(pool: Pool<McpWorker>, meter?: CallMeter): Invoke {
     // Not awaited: nearly every lease is there at once, and each wait would put the call behind all others of this tick.
     if (lease instanceof Promise) return whenLeased(lease, call, attempt, meter);
     meter?.waited(0);
-    return attempt === undefined ? callOn(lease, call, false) : callFollowed(lease, call, false, attempt);
+    return attempt === undefined ? callOn(lease, call, false, undefined) : callFollowed(lease, call, false, attempt);
   };
 }
 
@@ -44,29 +45,33 @@ async function whenLeased(
     call.report.waitMs += waitMs;
     meter?.waited(waitMs);
   }
-  return attempt === undefined ? callOn(given, call, true) : callFollowed(given, call, true, attempt);
+  return attempt === undefined ? callOn(given, call, true, undefined) : callFollowed(given, call, true, attempt);
 }
 
 /** As `callOn`, told to the attempt's trace, whose context the child gets instead of the caller's. */
-async function callFollowed(
+function callFollowed(
   lease: Lease<McpWorker>,
   call: ToolCall,
   waited: boolean,
   attempt: AttemptTrace,
 ): Promise<ToolResult> {
   const { id, pid, info } = lease.worker;
-  const trace = attempt.leased({ id, pid, protocolVersion: info?.protocolVersion });
-  try {
-    const result = await callOn(lease, { ...call, trace, attempt }, waited);
-    attempt.ended(result);
-    return result;
-  } catch (error) {
-    attempt.failed(error);
-    throw error;
-  }
+  attempt.leased({ id, pid, protocolVersion: info?.protocolVersion });
+  const result = callOn(lease, call, waited, attempt);
+  // The first to listen: its span has ended when the request's does.
+  result.then(
+    (given) => attempt.ended(given),
+    (error) => attempt.failed(error),
+  );
+  return result;
 }
 
-function callOn(lease: Lease<McpWorker>, call: ToolCall, waited: boolean): Promise<ToolResult> {
+function callOn(
+  lease: Lease<McpWorker>,
+  call: ToolCall,
+  waited: boolean,
+  attempt: AttemptTrace | undefined,
+): Promise<ToolResult> {
   // The deadline's timer is late where the machine was paused, and by then the call's key may have been given up.
   if (performance.now() >= call.arrivedAtMs + call.timeoutMs) {
     lease.release();
@@ -77,8 +82,9 @@ function callOn(lease: Lease<McpWorker>, call: ToolCall, waited: boolean): Promi
     lease.release();
     return Promise.reject(new BridgeError('no_worker_ready', 'the only worker there is has just failed this call'));
   }
-  return lease.worker.call(call, (reason) => {
+  const free = (reason?: RetireReason): void => {
     if (reason === undefined) lease.release();
     else lease.retire(reason);
-  });
+  };
+  return lease.worker.call(call, free, attempt);
 }

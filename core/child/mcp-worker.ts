@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { setTimeout as setTimeoutAsync } from 'node:timers/promises';
-import type { ToolCall, ToolResult } from '#core/call.ts';
+import type { AttemptTrace, ToolCall, ToolResult } from '#core/call.ts';
 import { type ChildStats, NO_CHILD_STATS } from '#core/child/child-stats.ts';
 import { residentBytes } from '#core/child/memory.ts';
 import { type Child, describeExit, type ExitStatus, type SpawnOptions, spawnChild } from '#core/child/spawn.ts';
@@ -131,16 +131,16 @@ export class McpWorker implements Worker {
 
   /**
    * Calls a tool. `onFree` is called exactly once, when the slot is free, possibly long after the promise settled;
-   * with a reason where the worker should be replaced.
+   * with a reason where the worker should be replaced. `attempt` follows it, where its trace is recorded.
    *
    * @throws BridgeError child_crashed and all that the session throws
    */
-  call(call: ToolCall, onFree: (reason?: RetireReason) => void): Promise<ToolResult> {
+  call(call: ToolCall, onFree: (reason?: RetireReason) => void, attempt?: AttemptTrace): Promise<ToolResult> {
     if (this.#session === undefined || this.#info === undefined || this.#exit !== undefined) {
       onFree();
       return Promise.reject(this.#crashed('the worker had ended before the call', 'no'));
     }
-    return this.#session.callTool(call, this.id, (end) => onFree(RETIRE_REASON[end]));
+    return this.#session.callTool(call, this.id, (end) => onFree(RETIRE_REASON[end]), attempt);
   }
 
   /** Closes its input, then SIGTERM, then SIGKILL to its group, each after its time. Idempotent. */

@@ -1,5 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
-import type { ToolCall, ToolResult } from '#core/call.ts';
+import type { AttemptTrace, ToolCall, ToolResult, TraceContext } from '#core/call.ts';
 import { BridgeError, type Executed } from '#core/errors.ts';
 import { RpcConnection, type RpcCounters } from '#core/jsonrpc/connection.ts';
 import type { RpcResult } from '#core/jsonrpc/request.ts';
@@ -180,7 +180,12 @@ export class McpSession {
    * child_response_too_large, input_required_unsupported, invalid_arguments, unknown_tool, child_error; the
    * signal's reason when the call is cancelled, with executed `maybe` once it may have been sent
    */
-  callTool(call: ToolCall, workerId: number, onFree: (end: SlotEnd) => void): Promise<ToolResult> {
+  callTool(
+    call: ToolCall,
+    workerId: number,
+    onFree: (end: SlotEnd) => void,
+    attempt?: AttemptTrace,
+  ): Promise<ToolResult> {
     const { signal } = call.abort;
     if (signal.aborted || !this.accepting) {
       onFree('answered');
@@ -188,8 +193,9 @@ export class McpSession {
     }
     return new Promise((resolve, reject) => {
       const pending = new PendingCall(this.#host, call, workerId, onFree, resolve, reject);
-      this.#connection.send(pending, 'tools/call', callParams(call, this.#era, this.#options.principalMeta));
-      call.attempt?.sent(pending.id);
+      const trace = attempt === undefined ? call.trace : attempt.trace;
+      this.#connection.send(pending, 'tools/call', callParams(call, trace, this.#era, this.#options.principalMeta));
+      attempt?.sent(pending.id);
     });
   }
 
@@ -308,10 +314,14 @@ function calledOf({ called }: SessionEvents): CallHost['ended'] {
   return called && ((call, durationMs, error, isError) => called(call.tool, durationMs, error, isError));
 }
 
-function callParams(call: ToolCall, era: 'legacy' | 'modern', principalMeta: boolean): string {
+function callParams(
+  call: ToolCall,
+  trace: TraceContext | undefined,
+  era: 'legacy' | 'modern',
+  principalMeta: boolean,
+): string {
   const leftMs = Math.max(0, Math.floor(call.arrivedAtMs + call.timeoutMs - performance.now()));
   let meta = `"mcp-bridge-fleet/deadlineMs":${leftMs}`;
-  const { trace } = call;
   if (trace !== undefined) {
     const { traceparent } = trace;
     // Of this length it is hex and dashes; only a later version's may be longer, and hold anything.

@@ -145,6 +145,7 @@ class RequestTrace implements RequestWatch, CallTrace {
 
 /** One attempt of a recorded call. */
 class Attempt implements AttemptTrace {
+  trace: TraceContext;
   readonly #request: RequestTrace;
   readonly #call: ToolCall;
   readonly #number: number;
@@ -158,12 +159,13 @@ class Attempt implements AttemptTrace {
   #rpcId: number | undefined = undefined;
 
   constructor(request: RequestTrace, call: ToolCall) {
+    this.trace = request.trace;
     this.#request = request;
     this.#call = call;
     this.#number = call.report.attempts;
   }
 
-  leased(worker: TracedWorker): TraceContext {
+  leased(worker: TracedWorker): void {
     const nowMs = performance.now();
     this.#leasedAtMs = nowMs;
     this.#worker = worker;
@@ -180,7 +182,7 @@ class Attempt implements AttemptTrace {
       this.#request.happened({ name: SPAN.acquire, atMs: nowMs, attributes });
     }
     this.#spanId = newSpanId();
-    return this.#request.contextOf(this.#spanId);
+    this.trace = this.#request.contextOf(this.#spanId);
   }
 
   refused(error: unknown): void {
