@@ -38,6 +38,8 @@ export class EndedSpan {
   events: readonly SpanEvent[] = NO_EVENTS;
   /** How many of `keys` and `values` are this span's. */
   attributeCount = 0;
+  /** How many of them, the first, are as a rule the same in every span of this name. */
+  settledCount = 0;
   readonly keys: string[] = [];
   readonly values: AttributeValue[] = [];
 
@@ -54,6 +56,12 @@ export class EndedSpan {
     this.message = '';
     this.events = NO_EVENTS;
     this.attributeCount = 0;
+    this.settledCount = 0;
+  }
+
+  /** What has been set so far is as a rule the same in every span of this name. */
+  settle(): void {
+    this.settledCount = this.attributeCount;
   }
 
   /** Nothing where there is no value. */

@@ -36,6 +36,16 @@ export const SPAN_FLAGS = { parentLocal: 0x101, parentRemote: 0x301 } as const;
 const MIN_INT = -(2 ** 63);
 const MAX_INT = 2 ** 63;
 const BATCH_BYTES = 64 * 1024;
+/** Names of spans whose settled attributes are kept. */
+const MAX_SETTLED = 256;
+
+/** What was settled in the last span of a name. */
+interface Settled {
+  readonly keys: readonly string[];
+  readonly values: readonly AttributeValue[];
+  /** As it stands in the span. */
+  readonly written: Uint8Array;
+}
 
 /** Ended spans as OTLP's protobuf: bytes in one buffer until a request is taken. */
 export class OtlpSpanBytes implements SpanEncoder {
@@ -47,6 +57,8 @@ export class OtlpSpanBytes implements SpanEncoder {
   readonly #time = new WallTime();
   /** Keys are of a fixed table: each is written once, and copied from then on. */
   readonly #keys = new Map<string, Uint8Array>();
+  /** By names of spans. Encoding each of twenty attributes anew would be half of what a span costs. */
+  readonly #settled = new Map<string, Settled>();
 
   constructor({ resource, scope }: SpanOrigin) {
     const writer = new ProtobufWriter();
@@ -73,8 +85,9 @@ export class OtlpSpanBytes implements SpanEncoder {
     writer.varint(SPAN.kind, span.kind);
     this.#nanos(writer, SPAN.startTime, span.originMs, span.startMs);
     this.#nanos(writer, SPAN.endTime, span.originMs, span.endMs);
-    const { keys, values, attributeCount, events } = span;
-    for (let i = 0; i < attributeCount; i++) {
+    const { keys, values, settledCount, attributeCount, events } = span;
+    if (settledCount > 0) this.#addSettled(writer, span);
+    for (let i = settledCount; i < attributeCount; i++) {
       this.#attribute(writer, SPAN.attributes, keys[i] as string, values[i] as AttributeValue);
     }
     for (let i = 0; i < events.length; i++) this.#event(writer, span.originMs, events[i] as SpanEvent);
@@ -102,6 +115,22 @@ export class OtlpSpanBytes implements SpanEncoder {
     spans.clear();
     this.count = 0;
     return request.written;
+  }
+
+  /** Copied where they are those of the last span of this name. */
+  #addSettled(writer: ProtobufWriter, { name, keys, values, settledCount }: EndedSpan): void {
+    const last = this.#settled.get(name);
+    if (last !== undefined && isSame(last, keys, values, settledCount)) {
+      writer.raw(last.written);
+      return;
+    }
+    const from = writer.length;
+    for (let i = 0; i < settledCount; i++) {
+      this.#attribute(writer, SPAN.attributes, keys[i] as string, values[i] as AttributeValue);
+    }
+    if (last === undefined && this.#settled.size >= MAX_SETTLED) return;
+    const written = new Uint8Array(writer.written.subarray(from));
+    this.#settled.set(name, { keys: keys.slice(0, settledCount), values: values.slice(0, settledCount), written });
   }
 
   #event(writer: ProtobufWriter, originMs: number, { name, atMs, attributes }: SpanEvent): void {
@@ -136,4 +165,10 @@ export class OtlpSpanBytes implements SpanEncoder {
     this.#keys.set(key, written);
     return written;
   }
+}
+
+function isSame(last: Settled, keys: readonly string[], values: readonly AttributeValue[], count: number): boolean {
+  if (last.keys.length !== count) return false;
+  for (let i = 0; i < count; i++) if (last.values[i] !== values[i] || last.keys[i] !== keys[i]) return false;
+  return true;
 }

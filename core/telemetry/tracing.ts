@@ -126,9 +126,10 @@ class RequestTrace implements RequestWatch, CallTrace {
     const span = this.#begin(this.#spanId, name, SPAN_KIND.server, this.#parentSpanId, arrivedAtMs, endedAtMs);
     span.parentIsRemote = this.#parentSpanId !== '';
     if (this.#events !== undefined) span.events = this.#events;
+    setEnd(span, end);
+    span.settle();
     span.set(ATTRIBUTE.bridgeRequestId, this.#requestId);
     if (this.#remoteAddress !== '') span.set(ATTRIBUTE.clientAddress, this.#remoteAddress);
-    setEnd(span, end);
     this.#spans.add(span);
   }
 
@@ -218,7 +219,7 @@ class Attempt implements AttemptTrace {
 
   #beginWait(nowMs: number): EndedSpan {
     const span = this.#request.begin(newSpanId(), SPAN.acquire, SPAN_KIND.internal, this.#sinceMs, nowMs);
-    this.#setShared(span);
+    this.#setCounts(span);
     return span;
   }
 
@@ -227,7 +228,6 @@ class Attempt implements AttemptTrace {
     const name = SPAN.toolsCall(tool);
     const span = this.#request.begin(this.#spanId, name, SPAN_KIND.client, this.#leasedAtMs, performance.now());
     this.#spanId = '';
-    this.#setShared(span);
     span.set(ATTRIBUTE.bridgeServer, bridge);
     span.set(ATTRIBUTE.mcpMethodName, 'tools/call');
     span.set(ATTRIBUTE.genAiToolName, tool);
@@ -236,12 +236,14 @@ class Attempt implements AttemptTrace {
     span.set(ATTRIBUTE.bridgeWorkerId, this.#worker?.id);
     span.set(ATTRIBUTE.bridgeChildPid, this.#worker?.pid);
     span.set(ATTRIBUTE.mcpProtocolVersion, this.#worker?.protocolVersion);
+    span.settle();
+    this.#setCounts(span);
     span.set(ATTRIBUTE.bridgeRetryClass, this.#retry);
     if (this.#rpcId !== undefined) span.set(ATTRIBUTE.jsonrpcRequestId, String(this.#rpcId));
     return span;
   }
 
-  #setShared(span: EndedSpan): void {
+  #setCounts(span: EndedSpan): void {
     span.set(ATTRIBUTE.bridgeAttempt, this.#number);
     span.set(ATTRIBUTE.bridgePoolWaitMs, this.#waitMs);
   }

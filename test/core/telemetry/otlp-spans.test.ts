@@ -65,7 +65,9 @@ function spanPair(random: (below: number) => number, values: readonly AttributeV
   span.traceState = some(['', 'vendor=1', 'a=1,b=2']);
   if (random(3) > 0) span.parentSpanId = newSpanId();
   span.parentIsRemote = span.parentSpanId !== '' && random(2) === 0;
+  const settled = random(values.length + 1);
   values.forEach((value, i) => {
+    if (i === settled) span.settle();
     span.set(KEYS[i % KEYS.length] as string, value);
   });
   span.failed = random(2) === 0;
@@ -145,6 +147,34 @@ function plain(span: any): void {
   if (span.status?.code === 0) delete span.status.code;
   if (Object.keys(span.status ?? {}).length === 0) delete span.status;
 }
+
+test.each(ENCODERS)(
+  '%s tells what was settled in this span, whatever was in the last of its name',
+  (_name, type, encoder) => {
+    const random = sequence(2);
+    const ours: SpanEncoder = encoder();
+    const spans = Array.from({ length: 500 }, () => {
+      const span = new EndedSpan();
+      // More names than are remembered, most of them one.
+      span.begin(newTrace().id, newSpanId(), random(4) > 0 ? 'often' : `seldom ${random(400)}`, SPAN_KIND.client);
+      for (let i = 0; i <= random(3); i++) span.set(KEYS[i + random(2)] as string, VALUES[random(3)] as AttributeValue);
+      span.settle();
+      if (random(2) === 0) span.set('unsettled', random(10));
+      return span;
+    });
+    for (const span of spans) ours.add(span);
+    const together = decoded(type, ours.takeRequest());
+    // Encoders that know nothing yet.
+    const alone = spans.map((span) => {
+      const fresh: SpanEncoder = encoder();
+      fresh.add(span);
+      return decoded(type, fresh.takeRequest());
+    });
+    // biome-ignore lint/suspicious/noExplicitAny: whatever was sent
+    const spansOf = (request: any) => request.resourceSpans[0].scopeSpans[0].spans;
+    expect(spansOf(together)).toEqual(alone.flatMap(spansOf));
+  },
+);
 
 test.each(ENCODERS)('%s tells of a span what the library tells', (_name, type, encoder, library) => {
   const random = sequence(1);
