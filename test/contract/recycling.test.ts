@@ -46,7 +46,10 @@ it('C19 twenty recycles by age under load fail no call, though none may wait', a
 
 it('C14 a recycled worker takes its grandchildren along, those that ignore SIGTERM included', async () => {
   using ledger = new Ledger();
-  await using fleet = await Fleet.fake({ FAKE_LEDGER: ledger.path }, { pool: { min: 1, max: 1, maxUses: 2, minLifeMs: 0 } });
+  await using fleet = await Fleet.fake(
+    { FAKE_LEDGER: ledger.path },
+    { pool: { min: 1, max: 1, maxUses: 2, minLifeMs: 0 } },
+  );
   const grandchildren: number[] = JSON.parse(
     (await fleet.call('fork', { n: 3, ignoreTerm: true })).json.content[0].text,
   );
