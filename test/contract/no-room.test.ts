@@ -1,19 +1,11 @@
 /** Acceptance rows D8 and D10: no descriptor left for a child, no room left for the log. */
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
-import { connect, createServer, type Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { expect, it } from 'vitest';
 import { Fleet } from '../support/fleet.ts';
+import { freePort } from '../support/free-port.ts';
 import { until } from '../support/until.ts';
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' ? (address?.port ?? 0) : 0;
-}
 
 /** The next answer on a connection that stays open. */
 async function answerOn(socket: Socket, text: string): Promise<string> {

@@ -9,20 +9,12 @@ import { Agent, request } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bridges } from '../../bridges/index.ts';
 import { createSecrets, vendorSecretsOf } from '../../core/deploy/create-secrets.ts';
+import { freePort } from '../support/free-port.ts';
 import { ComposeStack, type Files, MODES } from './support/compose.ts';
 import { buildImages } from './support/images.ts';
 import { docker } from './support/stage.ts';
 
 const manifests = await Promise.all(Object.values(bridges).map((load) => load()));
-
-async function freePort(): Promise<string> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return String(port);
-}
 
 /** Tries to connect from inside a container; what came of each address, `open` or why not. */
 async function reach(container: string, addresses: readonly string[]): Promise<Readonly<Record<string, string>>> {
@@ -78,7 +70,7 @@ describe('development', () => {
 
   beforeAll(async () => {
     await buildImages(['all']);
-    const HTTP_PORT = await freePort();
+    const HTTP_PORT = String(await freePort());
     stack = running.use(new ComposeStack(MODES.dev, { env: { FLEET_TAG: 'test', HTTP_PORT, LOG_LEVEL: 'debug' } }));
     await stack.compose('up', '--detach', '--wait', '--no-build');
     url = `http://127.0.0.1:${HTTP_PORT}`;
@@ -166,7 +158,7 @@ describe('production', () => {
 
   beforeAll(async () => {
     await buildImages(['memory']);
-    const [HTTP_PORT, HTTPS_PORT] = [await freePort(), await freePort()];
+    const [HTTP_PORT, HTTPS_PORT] = [String(await freePort()), String(await freePort())];
     const folder = running.use(new ComposeStack(MODES.prod)).folder;
     secrets = join(folder, 'secrets');
     const made = await createSecrets({ folder: secrets, vendorSecrets: vendorSecretsOf(manifests) });

@@ -11,6 +11,7 @@ import { WebClient } from '@slack/web-api';
 import pg from 'pg';
 import { expect, it } from 'vitest';
 import { Fleet } from '../../support/fleet.ts';
+import { freePort } from '../../support/free-port.ts';
 import { until } from '../../support/until.ts';
 import { fleet } from './run.ts';
 
@@ -141,12 +142,3 @@ it.each([
 ] as const)('%s is one line, and ends with %3$i', async (_what, args, code, stderr) => {
   expect(await fleet(['sandbox', ...args])).toEqual({ code, stdout: '', stderr });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' ? (address?.port ?? 0) : 0;
-}

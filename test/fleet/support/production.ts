@@ -2,10 +2,10 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { freePort } from '../../support/free-port.ts';
 import { docker, ROOT } from './stage.ts';
 
 /** What a command came to. */
@@ -55,9 +55,9 @@ export class Production implements AsyncDisposable {
     for (const [name, value] of Object.entries(options.secrets ?? {})) {
       writeFileSync(join(production.secrets, name), `${value}\n`);
     }
-    production.httpsPort = await freePort();
+    production.httpsPort = String(await freePort());
     production.#env.HTTPS_PORT = production.httpsPort;
-    production.#env.HTTP_PORT = await freePort();
+    production.#env.HTTP_PORT = String(await freePort());
     return production;
   }
 
@@ -166,13 +166,4 @@ export class Production implements AsyncDisposable {
     const memory = join(ROOT, 'compose/.fleet', `${this.project}.json`);
     for (const path of [memory, `${memory}.lock`, this.#folder]) rmSync(path, { recursive: true, force: true });
   }
-}
-
-async function freePort(): Promise<string> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return String(typeof address === 'object' ? address?.port : '');
 }
