@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { setImmediate as pollPhase } from 'node:timers/promises';
 
 /** A turn of the event loop this short leaves next to no time to connect between the look at the port and its closing. */
-const SHORT_TURN_MS = 0.2;
+const SHORT_TURN_MS = 0.02;
 /** A process that is never that quiet closes its port all the same. */
 const ALL_TAKEN_WITHIN_MS = 500;
 
